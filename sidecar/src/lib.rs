@@ -1,1 +1,3 @@
-//! sidecar
+//! The node sidecar's library.
+
+pub mod store;
