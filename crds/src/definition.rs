@@ -58,8 +58,9 @@ impl Definition {
 }
 
 /// Adds what the derive cannot say: no `additionalProperties` beside `properties` (the API
-/// server refuses it; unknown fields are pruned, and refused by strict clients), and a status
-/// that is Unknown from the first moment, so that kstatus never takes a new object for a
+/// server refuses it; unknown fields are pruned, and refused by strict clients), no `nullable`
+/// (a null is dropped before the rules run, so that `fields: null` is not "fields are given"),
+/// and a status that is Unknown from the first moment, so that kstatus never takes a new object for a
 /// finished one.
 fn finish(crd: &CustomResourceDefinition) -> Result<Definition, DefinitionError> {
     let mut value = serde_json::to_value(crd).map_err(DefinitionError::Json)?;
@@ -90,6 +91,7 @@ fn strip_closed(schema: &mut Value) {
             if map.get("additionalProperties") == Some(&Value::Bool(false)) {
                 map.remove("additionalProperties");
             }
+            map.remove("nullable");
             map.values_mut().for_each(strip_closed);
         }
         Value::Array(items) => items.iter_mut().for_each(strip_closed),
