@@ -1,0 +1,54 @@
+# Every task of the project. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Build output and tools live in the user's cache folder, so that a fresh clone starts warm.
+# They are only ever a speed-up: delete the folder and everything still works.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/finp2p
+export CARGO_BUILD_BUILD_DIR ?= $(CACHE)/build
+export CARGO_TERM_COLOR ?= never
+TOOLS := $(CACHE)/tools
+SUITE := tests/suites/run
+
+.PHONY: help demo test check unit network store generate bench fuzz mutants advisories prerequisites
+
+help: ## List the tasks
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+demo: ## Two banks share a bond and a third sees nothing, on this machine (KEEP=1 leaves them running)
+	@tests/suites/demo $(if $(KEEP),--keep)
+
+test: prerequisites ## Everything that proves the project, suite by suite, each with its time
+	@$(SUITE) all
+
+prerequisites:
+	@tests/suites/prerequisites
+
+check: ## Format, lints, generated files, dependencies
+	@$(SUITE) check
+
+unit: ## Unit and property tests of every crate
+	@$(SUITE) unit
+
+network: ## Nodes over real sockets: attacks, two banks, the demo and its planted faults
+	@$(SUITE) network
+
+store: ## The private store and the audit log, killed for real
+	@$(SUITE) store
+
+generate: ## Rewrite the CRDs, the OpenAPI description and other generated files
+	@tests/suites/generate
+
+bench: ## Signed pulls beside the limits of the machine; writes target/bench/report.json
+	@tests/suites/bench
+
+fuzz: ## Decoders under mutated input for long (FUZZ_CASES=1000000)
+	@tests/suites/fuzz
+
+mutants: ## Plant faults in the code that decides access; every survivor needs a written reason
+	@tests/suites/mutants
+
+advisories: ## Known vulnerabilities, from the RustSec database in $ADVISORY_DB
+	@tests/suites/advisories
