@@ -1,3 +1,4 @@
 //! The node sidecar's library.
 
+pub mod record;
 pub mod store;
