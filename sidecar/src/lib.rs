@@ -1,4 +1,5 @@
 //! The node sidecar's library.
 
+pub mod audit;
 pub mod record;
 pub mod store;

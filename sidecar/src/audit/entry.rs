@@ -1,0 +1,279 @@
+//! What is recorded: one entry per decision, digests instead of values.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+use super::{AuditError, MAX_ENTRY_BYTES, MAX_TEXT_BYTES};
+
+/// A SHA-256 digest.
+pub type Digest = [u8; 32];
+
+/// One entry of the log; the log gives it its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "k", rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Entry {
+    /// A decision about a request, allowed or refused.
+    Decision(Decision),
+    /// Refusals before a signature was verified, counted.
+    Counted(Counted),
+    /// A change of what decides: configuration, keys, trust.
+    Change(Change),
+    /// A torn end that was cut off when the log was opened.
+    Recovered(Recovered),
+}
+
+/// A decision about one item of a request.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// When it was decided.
+    #[serde(rename = "t")]
+    pub at: Timestamp,
+    /// The organization that asked; absent for a local program.
+    #[serde(
+        rename = "org",
+        serialize_with = "text_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub organization: Option<String>,
+    /// Identifier of the key that signed the request.
+    #[serde(serialize_with = "hex_if_any", skip_serializing_if = "Option::is_none")]
+    pub kid: Option<[u8; 16]>,
+    /// The operation: `fetch`, `catalog`, …
+    #[serde(serialize_with = "text")]
+    pub op: String,
+    /// The resource that was asked for.
+    #[serde(
+        rename = "r",
+        serialize_with = "text_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub resource: Option<String>,
+    /// Version of the record that was disclosed.
+    #[serde(rename = "ver", skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// Hash of the record that was disclosed.
+    #[serde(
+        rename = "h",
+        serialize_with = "hex_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub record: Option<Digest>,
+    /// Digest of the disclosed units' names.
+    #[serde(serialize_with = "hex_if_any", skip_serializing_if = "Option::is_none")]
+    pub units: Option<Digest>,
+    /// The purpose that was claimed.
+    #[serde(
+        serialize_with = "text_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub purpose: Option<String>,
+    /// Digest of the configuration set that decided.
+    #[serde(rename = "config", serialize_with = "hex_of")]
+    pub configuration: Digest,
+    /// Code of the answer, from the closed catalogue; 0 when allowed.
+    pub code: u16,
+    /// The code in words; it may be finer here than in the answer.
+    #[serde(serialize_with = "text")]
+    pub slug: String,
+    /// Reference under which both sides find the event: 16 hex digits.
+    #[serde(rename = "ref", serialize_with = "text")]
+    pub reference: String,
+    /// SHA-256 of the request envelope.
+    #[serde(
+        rename = "req",
+        serialize_with = "hex_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub request: Option<Digest>,
+    /// The peer's signed request envelope as received, once its signature was verified. A request
+    /// with many items carries it in the entry of the first; the others refer to it by `request`.
+    #[serde(
+        rename = "env",
+        serialize_with = "base64_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub envelope: Option<Vec<u8>>,
+}
+
+impl Decision {
+    /// A decision with everything that every decision has; the rest is absent.
+    #[must_use]
+    pub fn new(
+        at: Timestamp,
+        op: impl Into<String>,
+        configuration: Digest,
+        code: u16,
+        slug: impl Into<String>,
+        reference: impl Into<String>,
+    ) -> Self {
+        Self {
+            at,
+            organization: None,
+            kid: None,
+            op: op.into(),
+            resource: None,
+            version: None,
+            record: None,
+            units: None,
+            purpose: None,
+            configuration,
+            code,
+            slug: slug.into(),
+            reference: reference.into(),
+            request: None,
+            envelope: None,
+        }
+    }
+}
+
+impl From<Decision> for Entry {
+    fn from(decision: Decision) -> Self {
+        Self::Decision(decision)
+    }
+}
+
+// An envelope holds what a peer asked for: its length is enough for a log line.
+impl std::fmt::Debug for Decision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decision")
+            .field("at", &self.at)
+            .field("organization", &self.organization)
+            .field("op", &self.op)
+            .field("code", &self.code)
+            .field("slug", &self.slug)
+            .field("reference", &self.reference)
+            .field("envelope_bytes", &self.envelope.as_ref().map(Vec::len))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Refusals of one period that were only counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// End of the period.
+    #[serde(rename = "t")]
+    pub at: Timestamp,
+    /// Begin of the period: its first refusal.
+    pub from: Timestamp,
+    /// The counts, by organization and code.
+    pub counts: Vec<Count>,
+    /// Refusals of further pairs, when there were more pairs than are kept apart.
+    pub more: u64,
+}
+
+/// How often one organization met one code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// The pinned organization; absent when it is not known who asked.
+    #[serde(
+        rename = "org",
+        serialize_with = "text_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub organization: Option<String>,
+    /// Code of the refusal; 0 for a connection that was closed without an answer.
+    pub code: u16,
+    /// How often.
+    pub n: u64,
+}
+
+/// A change of what decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// When it took effect.
+    #[serde(rename = "t")]
+    pub at: Timestamp,
+    /// What changed, in a word: `configuration-applied`, `configuration-refused`, …
+    #[serde(serialize_with = "text")]
+    pub what: String,
+    /// Digest of what is in force afterwards.
+    #[serde(serialize_with = "hex_of")]
+    pub digest: Digest,
+    /// Its sequence number, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+}
+
+impl From<Change> for Entry {
+    fn from(change: Change) -> Self {
+        Self::Change(change)
+    }
+}
+
+/// A torn end that was cut off: the process or the machine died while it was being written, so
+/// its answer had not left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recovered {
+    /// When the log was opened.
+    #[serde(rename = "t")]
+    pub at: Timestamp,
+    /// How many bytes were cut off.
+    pub bytes: u64,
+    /// Their digest.
+    #[serde(serialize_with = "hex_of")]
+    pub digest: Digest,
+}
+
+#[derive(Serialize)]
+struct Numbered<'a> {
+    i: u64,
+    #[serde(flatten)]
+    entry: &'a Entry,
+}
+
+/// The bytes of entry number `index`, without line end.
+pub(super) fn encode(index: u64, entry: &Entry) -> Result<Vec<u8>, AuditError> {
+    let numbered = Numbered { i: index, entry };
+    let bytes = serde_json::to_vec(&numbered).map_err(|_| AuditError::Encode)?;
+    if bytes.len() > MAX_ENTRY_BYTES {
+        return Err(AuditError::TooLong { bytes: bytes.len() });
+    }
+    Ok(bytes)
+}
+
+// serde calls these with a reference to the member, whatever its type.
+#[allow(clippy::ptr_arg)]
+fn text<S: Serializer>(text: &String, serializer: S) -> Result<S::Ok, S::Error> {
+    if text.len() <= MAX_TEXT_BYTES {
+        return serializer.serialize_str(text);
+    }
+    let digest = hex::encode(Sha256::digest(text.as_bytes()));
+    serializer.serialize_str(&format!("sha256:{digest}"))
+}
+
+#[allow(clippy::ref_option)]
+fn text_if_any<S: Serializer>(member: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    match member {
+        Some(member) => text(member, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn hex_of<S: Serializer, const N: usize>(
+    bytes: &[u8; N],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hex::encode(bytes))
+}
+
+#[allow(clippy::ref_option)]
+fn hex_if_any<S: Serializer, const N: usize>(
+    bytes: &Option<[u8; N]>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match bytes {
+        Some(bytes) => hex_of(bytes, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[allow(clippy::ref_option)]
+fn base64_if_any<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match bytes {
+        Some(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
+        None => serializer.serialize_none(),
+    }
+}
