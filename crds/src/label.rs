@@ -74,7 +74,13 @@ impl LabelSelector {
 }
 
 impl LabelRequirement {
+    /// In and NotIn without values, and Exists and DoesNotExist with some, are refused by the
+    /// schema; here they hold for nobody, because "not in nothing" would be everybody.
     fn holds(&self, labels: &Labels) -> bool {
+        let compares = matches!(self.operator, LabelOperator::In | LabelOperator::NotIn);
+        if compares == self.values.is_empty() {
+            return false;
+        }
         let value = labels.get(&self.key);
         match self.operator {
             LabelOperator::In => value.is_some_and(|v| self.values.contains(v)),
@@ -120,6 +126,20 @@ mod tests {
         assert!(!selector.matches(&labels(&[("desk", "fixed-income"), ("region", "us")])));
         assert!(!selector.matches(&labels(&[("desk", "fixed-income")])));
         assert!(!selector.matches(&labels(&[("region", "eu")])));
+    }
+
+    #[test]
+    fn a_requirement_that_the_schema_refuses_holds_for_nobody() {
+        for (operator, values) in [
+            (LabelOperator::In, &[][..]),
+            (LabelOperator::NotIn, &[]),
+            (LabelOperator::Exists, &["a"]),
+            (LabelOperator::DoesNotExist, &["a"]),
+        ] {
+            let r = requirement("tier", operator, values);
+            assert!(!r.holds(&labels(&[("tier", "a")])), "{operator:?}");
+            assert!(!r.holds(&Labels::new()), "{operator:?}");
+        }
     }
 
     #[test]

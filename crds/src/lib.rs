@@ -6,11 +6,13 @@
 //! - [`sidecar_config`]: the internal kind that carries a node's configuration, and
 //!   [`entry`], the typed payloads inside its slices.
 //! - [`resource_id`], [`label`], [`condition`]: the words the kinds share.
+//! - [`access`]: the access model, the only code that says who may see what.
 //! - [`definition`]: the four CRDs as YAML.
 //!
 //! Data flow: manifests → kinds → (the operator's plan) → entries → access model.
 //! Nothing here has a client, a runtime or a clock: `now` is always an input.
 
+pub mod access;
 pub mod condition;
 pub mod definition;
 pub mod entry;
