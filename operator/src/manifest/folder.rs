@@ -1,0 +1,435 @@
+//! From paths to namespaces of objects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::Path;
+
+use super::document::{self, Document};
+use super::files::{self, Listing};
+use super::object::{Manifest, Object, ObjectId};
+use super::{Check, limits, split, yaml};
+use crate::finding::{Finding, quote};
+
+/// Name of the sub-folder with the consortium's records.
+pub const MEMBERS: &str = "members";
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub struct Folder {
+    /// Namespaces, sorted by name.
+    pub namespaces: Vec<Namespace>,
+    /// What is wrong, sorted, without repetition.
+    pub findings: Vec<Finding>,
+    /// Whether every document could be read far enough to know which object it is. When
+    /// false, an object that is not here may still be meant to exist: whoever applies the
+    /// folder keeps what it has rather than take the absence for a deletion.
+    pub complete: bool,
+}
+
+/// The objects of one namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Namespace {
+    /// Its name.
+    pub name: String,
+    /// Objects that passed, by path and position: the order of creation.
+    pub objects: Vec<Object>,
+    /// Objects that are there and were refused: on an API server their former version
+    /// would stay.
+    pub refused: BTreeSet<ObjectId>,
+}
+
+/// Reads paths under one budget of bytes, nodes and documents.
+pub struct Reader<'a> {
+    check: &'a Check<'a>,
+    bytes: usize,
+    nodes: usize,
+    documents: usize,
+    files: usize,
+    complete: bool,
+    overflow: bool,
+    findings: Vec<Finding>,
+    namespaces: BTreeMap<String, Namespace>,
+    members: Namespace,
+}
+
+/// Where the objects of a file belong.
+#[derive(Clone, Copy, Debug)]
+enum Belongs<'a> {
+    /// To the namespace that each object names.
+    Anywhere,
+    /// To the namespace of the folder.
+    Namespace(&'a str),
+    /// To every namespace.
+    Members,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader whose documents must pass `check` to become objects.
+    pub fn new(check: &'a Check<'a>) -> Self {
+        Self {
+            check,
+            bytes: limits::TOTAL_MAX_BYTES,
+            nodes: limits::TOTAL_MAX_NODES,
+            documents: 0,
+            files: 0,
+            complete: true,
+            overflow: false,
+            findings: Vec::new(),
+            namespaces: BTreeMap::new(),
+            members: Namespace::default(),
+        }
+    }
+
+    /// Reads a file, the folder of one namespace, or a folder of such folders.
+    pub fn path(&mut self, path: &Path) {
+        if !path.is_dir() {
+            let text = files::read_named(path, self.bytes);
+            return self.text(&files::printed(path), text, Belongs::Anywhere);
+        }
+        let Some(listing) = self.list(path) else {
+            return;
+        };
+        if listing.files.is_empty() {
+            return self.folders(path, &listing);
+        }
+        let name = path
+            .canonicalize()
+            .ok()
+            .as_deref()
+            .and_then(Path::file_name)
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        self.namespace_files(&name, path, &listing);
+    }
+
+    /// Reads standard input (or any other stream), called `-`.
+    pub fn stream(&mut self, source: impl Read) {
+        let text = files::read_text("-", source, self.bytes);
+        self.text("-", text, Belongs::Anywhere);
+    }
+
+    /// Reads a folder of namespace folders, the layout of local mode.
+    pub fn directory(&mut self, directory: &Path) {
+        let Some(listing) = self.list(directory) else {
+            return;
+        };
+        for file in &listing.files {
+            self.report(
+                Finding::error(
+                    &files::printed(file),
+                    "NotRead",
+                    "a manifest beside the organizations' folders belongs to none of them",
+                    "move it into the folder of its organization, or into members/",
+                )
+                .warn(),
+            );
+        }
+        self.folders(directory, &listing);
+    }
+
+    /// What was read, with the members in every namespace.
+    pub fn finish(mut self) -> Folder {
+        let members = std::mem::take(&mut self.members);
+        if self.namespaces.is_empty() && !members.objects.is_empty() {
+            // Only members were given: they are worth checking by themselves.
+            self.namespaces.insert(
+                MEMBERS.to_owned(),
+                Namespace {
+                    name: MEMBERS.to_owned(),
+                    ..Namespace::default()
+                },
+            );
+        }
+        let mut namespaces = std::mem::take(&mut self.namespaces);
+        for (name, namespace) in &mut namespaces {
+            namespace
+                .objects
+                .extend(members.objects.iter().map(|member| member.moved_to(name)));
+            namespace
+                .refused
+                .extend(members.refused.iter().map(|id| ObjectId {
+                    namespace: name.clone(),
+                    ..id.clone()
+                }));
+            namespace.objects.sort_by(|a, b| a.source.cmp(&b.source));
+            self.refuse_second(namespace);
+        }
+        self.findings.sort();
+        self.findings.dedup();
+        Folder {
+            namespaces: namespaces.into_values().collect(),
+            findings: self.findings,
+            complete: self.complete,
+        }
+    }
+
+    fn list(&mut self, folder: &Path) -> Option<Listing> {
+        match files::list(folder) {
+            Ok(listing) => Some(listing),
+            Err(finding) => {
+                self.lose(*finding);
+                None
+            }
+        }
+    }
+
+    fn folders(&mut self, directory: &Path, listing: &Listing) {
+        let mut any = false;
+        for folder in &listing.folders {
+            let Some(inner) = self.list(folder) else {
+                continue;
+            };
+            let name = folder
+                .file_name()
+                .map(|n| n.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            if inner.files.is_empty() {
+                continue;
+            }
+            any = true;
+            if name == MEMBERS {
+                for file in &inner.files {
+                    let text = files::read_regular(file, self.bytes);
+                    self.text(&files::printed(file), text, Belongs::Members);
+                }
+            } else {
+                self.namespace_files(&name, folder, &inner);
+            }
+        }
+        if !any {
+            self.report(Finding::error(
+                &files::printed(directory),
+                "NothingToRead",
+                "no manifests (*.yaml, *.yml, *.json) here or one folder below",
+                "name a file, the folder of one namespace, or a folder of such folders",
+            ));
+        }
+    }
+
+    fn namespace_files(&mut self, name: &str, folder: &Path, listing: &Listing) {
+        if !finp2p_crds::resource_id::is_organization(name) {
+            self.complete = false;
+            self.report(Finding::error(
+                &files::printed(folder),
+                "NamespaceName",
+                format!(
+                    "{} cannot name a namespace, and a folder of manifests is one",
+                    quote(name)
+                ),
+                "rename the folder: 1 to 63 of a-z, 0-9 and -",
+            ));
+            return;
+        }
+        self.namespace(name);
+        for file in &listing.files {
+            let text = files::read_regular(file, self.bytes);
+            self.text(&files::printed(file), text, Belongs::Namespace(name));
+        }
+    }
+
+    fn namespace(&mut self, name: &str) -> &mut Namespace {
+        self.namespaces
+            .entry(name.to_owned())
+            .or_insert_with(|| Namespace {
+                name: name.to_owned(),
+                ..Namespace::default()
+            })
+    }
+
+    fn text(&mut self, file: &str, text: Result<String, Box<Finding>>, belongs: Belongs<'_>) {
+        self.files = self.files.saturating_add(1);
+        if self.files > limits::MAX_FILES {
+            return self.lose_rest(file, "TooManyFiles", limits::MAX_FILES, "files");
+        }
+        let text = match text {
+            Ok(text) => text,
+            Err(finding) => return self.lose(*finding),
+        };
+        self.bytes = self.bytes.saturating_sub(text.len());
+        for (index, piece) in split::pieces(&text).enumerate() {
+            self.documents = self.documents.saturating_add(1);
+            if self.documents > limits::MAX_DOCUMENTS {
+                return self.lose_rest(
+                    file,
+                    "TooManyDocuments",
+                    limits::MAX_DOCUMENTS,
+                    "documents",
+                );
+            }
+            match yaml::parse(piece, self.nodes) {
+                Err(refusal) => self.lose(document::refusal(file, refusal)),
+                Ok(parsed) => {
+                    self.nodes = self.nodes.saturating_sub(parsed.nodes);
+                    for document in Document::from_parsed(file, index.saturating_add(1), parsed) {
+                        self.document(document, belongs);
+                    }
+                }
+            }
+        }
+    }
+
+    fn document(&mut self, document: Result<Document, Box<Finding>>, belongs: Belongs<'_>) {
+        let mut document = match document {
+            Ok(document) => document,
+            Err(finding) if finding.is_error() => return self.lose(*finding),
+            Err(remark) => return self.report(*remark),
+        };
+        if let Err(finding) = settle(&mut document, belongs) {
+            self.refuse(&document, belongs);
+            return self.report(*finding);
+        }
+        let findings = (self.check)(&document);
+        let refused = findings.iter().any(Finding::is_error);
+        findings
+            .into_iter()
+            .for_each(|finding| self.report(finding));
+        let member = matches!(belongs, Belongs::Members);
+        if refused {
+            return self.refuse(&document, belongs);
+        }
+        match Object::from_document(&document, member) {
+            Ok(None) => {}
+            Ok(Some(object)) => self.home(&document.namespace, belongs).objects.push(object),
+            Err(finding) => {
+                self.refuse(&document, belongs);
+                self.report(*finding);
+            }
+        }
+    }
+
+    fn home(&mut self, namespace: &str, belongs: Belongs<'_>) -> &mut Namespace {
+        match belongs {
+            Belongs::Members => &mut self.members,
+            Belongs::Namespace(name) => self.namespace(name),
+            Belongs::Anywhere => self.namespace(namespace),
+        }
+    }
+
+    fn refuse(&mut self, document: &Document, belongs: Belongs<'_>) {
+        let id = ObjectId {
+            kind: document.kind.clone(),
+            namespace: document.namespace.clone(),
+            name: document.name.clone(),
+        };
+        self.home(&document.namespace, belongs).refused.insert(id);
+    }
+
+    /// Of two objects with one name the first stays.
+    fn refuse_second(&mut self, namespace: &mut Namespace) {
+        let mut seen: BTreeMap<ObjectId, String> = BTreeMap::new();
+        let mut findings = Vec::new();
+        namespace.objects.retain(|object| {
+            if let Some(first) = seen.get(&object.id) {
+                findings.push(object.finding(
+                    "/metadata/name",
+                    "DuplicateObject",
+                    format!(
+                        "a second {} {} in namespace {}; the first is at {first}",
+                        object.id.kind,
+                        quote(&object.id.name),
+                        quote(&object.id.namespace)
+                    ),
+                    "remove or rename one of the two",
+                ));
+                return false;
+            }
+            seen.insert(
+                object.id.clone(),
+                format!("{}:{}", object.source.file, object.source.line),
+            );
+            true
+        });
+        findings
+            .into_iter()
+            .for_each(|finding| self.report(finding));
+    }
+
+    /// A finding about something whose identity is not known.
+    fn lose(&mut self, finding: Finding) {
+        self.complete = false;
+        self.report(finding);
+    }
+
+    fn lose_rest(&mut self, file: &str, reason: &str, most: usize, what: &str) {
+        self.complete = false;
+        if !self.overflow {
+            self.overflow = true;
+            self.report(Finding::error(
+                file,
+                reason,
+                format!("more than {most} {what}; this and what follows was not read"),
+                "read fewer at once",
+            ));
+        }
+    }
+
+    fn report(&mut self, finding: Finding) {
+        match self.findings.len() {
+            n if n < limits::MAX_FINDINGS => self.findings.push(finding),
+            n if n == limits::MAX_FINDINGS => self.findings.push(Finding::error(
+                &finding.file,
+                "TooManyFindings",
+                format!(
+                    "more than {} findings; the rest is not shown",
+                    limits::MAX_FINDINGS
+                ),
+                "mend these first",
+            )),
+            _ => {}
+        }
+    }
+}
+
+/// Gives a document its namespace, or says why it cannot have it.
+fn settle(document: &mut Document, belongs: Belongs<'_>) -> Result<(), Box<Finding>> {
+    match belongs {
+        Belongs::Anywhere => Ok(()),
+        Belongs::Namespace(name) if document.namespace.is_empty() || document.namespace == name => {
+            name.clone_into(&mut document.namespace);
+            Ok(())
+        }
+        Belongs::Namespace(name) => Err(Box::new(document.finding(
+            "/metadata/namespace",
+            "NamespaceMismatch",
+            format!(
+                "it says namespace {} and lies in the folder of {}",
+                quote(&document.namespace),
+                quote(name)
+            ),
+            "remove the line (the folder names the namespace), or move the file",
+        ))),
+        Belongs::Members if !document.namespace.is_empty() => Err(Box::new(document.finding(
+            "/metadata/namespace",
+            "NamespaceMismatch",
+            "a record of the consortium is applied in every namespace and names none",
+            "remove the line",
+        ))),
+        Belongs::Members
+            if document.kind != "PeerOrganization"
+                || document.value.pointer("/spec/node").is_some() =>
+        {
+            Err(Box::new(document.finding(
+                "/kind",
+                "NotPublic",
+                "members/ holds the consortium's public records: PeerOrganizations without node",
+                "move it into the folder of its organization",
+            )))
+        }
+        Belongs::Members => Ok(()),
+    }
+}
+
+impl std::fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader")
+            .field("files", &self.files)
+            .field("documents", &self.documents)
+            .field("findings", &self.findings.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether an object is the local organization of its namespace.
+pub fn is_local_organization(object: &Object) -> bool {
+    matches!(&object.manifest, Manifest::PeerOrganization(organization) if organization.spec.node.is_some())
+}
