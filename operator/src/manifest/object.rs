@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use finp2p_crds::label::Labels;
 use finp2p_crds::{PeerOrganization, SharedAsset, SharingPolicy};
-use kube::api::ObjectMeta;
+use kube::core::ObjectMeta;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
