@@ -1,8 +1,11 @@
-//! The node sidecar's library.
+//! The node sidecar: holds an organization's private data, checks every request of a peer,
+//! and fetches what peers share.
 
+pub mod args;
 pub mod audit;
-pub mod clock;
-pub mod identity;
-pub mod network;
+pub mod config;
+pub mod keys;
+pub mod primary;
 pub mod record;
 pub mod store;
+pub mod telemetry;

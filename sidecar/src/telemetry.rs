@@ -1,0 +1,30 @@
+//! Structured logs. Never a private value, a key or a token: lines name resources, codes and
+//! references.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::args::LogFormat;
+
+/// The log filter cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the log filter is not a list of tracing directives (for example info,finp2p_sidecar=debug)"
+)]
+pub struct FilterError(#[from] tracing_subscriber::filter::ParseError);
+
+/// Starts logging to standard error.
+///
+/// # Errors
+/// [`FilterError`] when `filter` does not parse.
+pub fn start(filter: &str, format: LogFormat) -> Result<(), FilterError> {
+    let filter = EnvFilter::try_new(filter)?;
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second start in one process (tests) keeps the first.
+    let _started_before = match format {
+        LogFormat::Text => logs.with_ansi(false).try_init(),
+        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
