@@ -3,8 +3,11 @@
 
 pub mod args;
 pub mod audit;
+pub mod clock;
 pub mod config;
+pub mod identity;
 pub mod keys;
+pub mod network;
 pub mod primary;
 pub mod record;
 pub mod store;
