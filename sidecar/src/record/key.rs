@@ -1,5 +1,7 @@
 //! The record key (K): its id, who signs with it, and where a reader finds it.
 
+use std::collections::HashMap;
+
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
@@ -65,10 +67,8 @@ pub trait RecordKeys {
     fn record_key(&self, kid: &KeyId) -> Option<RecordKey>;
 }
 
-impl RecordKeys for [RecordKey] {
+impl RecordKeys for HashMap<KeyId, RecordKey> {
     fn record_key(&self, kid: &KeyId) -> Option<RecordKey> {
-        self.iter()
-            .find(|known| key_id(&known.key) == *kid)
-            .cloned()
+        self.get(kid).cloned()
     }
 }

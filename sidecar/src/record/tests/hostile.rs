@@ -1,0 +1,557 @@
+//! Attack 25 and its kin: what no record may be, each under a valid signature where the
+//! signature is not the point. The same texts are kept in `corpus/record/`, with what must
+//! become of each, and are where the fuzzing starts from.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::disclosure::{base64url, digest};
+use super::super::process::ProcessError;
+use super::super::{MAX_RECORD_BYTES, MAX_UNITS, Verified, VerifyError};
+use super::scene::{Scene, all, crate_path, encoded, pointers, updating};
+
+const CORPUS: &str = "corpus/record";
+
+type Case = (&'static str, String, Result<(), VerifyError>);
+
+fn disclosures(reason: ProcessError) -> Result<(), VerifyError> {
+    Err(VerifyError::Disclosures(reason))
+}
+
+/// A digest that stands for nothing here.
+fn digest_of(name: &str) -> String {
+    digest(name)
+}
+
+/// A signed record whose `data` holds the digests of `linked` and, beside them, `others`.
+fn linked(linked: &[Value], others: &[String]) -> String {
+    let texts: Vec<String> = linked.iter().map(encoded).collect();
+    linked_texts(
+        &texts.iter().map(String::as_str).collect::<Vec<_>>(),
+        others,
+    )
+}
+
+fn linked_texts(texts: &[&str], others: &[String]) -> String {
+    let scene = Scene::new();
+    let digests: Vec<String> = texts
+        .iter()
+        .map(|text| digest(text))
+        .chain(others.iter().cloned())
+        .collect();
+    scene.sign(
+        &scene.header(),
+        &scene.payload(json!({"_sd": digests})),
+        texts,
+    )
+}
+
+/// A signed record that says `data` and discloses `sent`.
+fn open(data: Value, sent: &[&Value]) -> String {
+    let scene = Scene::new();
+    let texts: Vec<String> = sent.iter().map(|one| encoded(one)).collect();
+    scene.sign(
+        &scene.header(),
+        &scene.payload(data),
+        &texts.iter().map(String::as_str).collect::<Vec<_>>(),
+    )
+}
+
+fn header(name: &str, value: Value) -> String {
+    let scene = Scene::new();
+    let mut header = scene.header();
+    header[name] = value;
+    scene.sign(&header, &scene.payload(json!({"_sd": []})), &[])
+}
+
+fn header_without(name: &str) -> String {
+    let scene = Scene::new();
+    let mut header = scene.header();
+    header.as_object_mut().unwrap().remove(name);
+    scene.sign(&header, &scene.payload(json!({"_sd": []})), &[])
+}
+
+fn claim(name: &str, value: Value) -> String {
+    let scene = Scene::new();
+    let mut payload = scene.payload(json!({"_sd": []}));
+    payload[name] = value;
+    scene.sign(&scene.header(), &payload, &[])
+}
+
+fn sd(one: &Value) -> Value {
+    json!({"_sd": [digest(&encoded(one))]})
+}
+
+fn digests_and_names() -> Vec<Case> {
+    use ProcessError::{
+        Arity, Collision, DigestTwice, Digests, DisclosureTwice, ReservedName, Unreferenced,
+    };
+    let a = json!(["salt-a", "a", 1]);
+    let other = json!(["salt-b", "a", 2]);
+    let parent = json!(["salt-p", "p", sd(&a)]);
+    let x = digest_of("x");
+    let twice = json!(["salt-p", "p", {"_sd": [x]}]);
+    let element = json!(["salt-e", "element"]);
+    vec![
+        (
+            "digest-twice-disclosed",
+            open(
+                json!({"_sd": [digest(&encoded(&a)), digest(&encoded(&a))]}),
+                &[&a],
+            ),
+            disclosures(DigestTwice),
+        ),
+        (
+            "digest-twice-undisclosed",
+            linked(&[], &[x.clone(), x.clone()]),
+            disclosures(DigestTwice),
+        ),
+        (
+            "digest-twice-on-two-levels",
+            linked(&[twice], &[x.clone()]),
+            disclosures(DigestTwice),
+        ),
+        (
+            "digest-twice-in-an-array",
+            open(json!({"_sd": [x], "l": [{"...": x}]}), &[]),
+            disclosures(DigestTwice),
+        ),
+        (
+            "digest-of-itself-is-no-loop",
+            linked(&[parent.clone()], &[digest(&encoded(&parent))]),
+            disclosures(DigestTwice),
+        ),
+        (
+            "disclosure-in-no-list",
+            open(json!({"_sd": [x]}), &[&a]),
+            disclosures(Unreferenced),
+        ),
+        (
+            "disclosure-of-a-withheld-object",
+            open(sd(&parent), &[&a]),
+            disclosures(Unreferenced),
+        ),
+        (
+            "disclosure-twice",
+            open(sd(&a), &[&a, &a]),
+            disclosures(DisclosureTwice),
+        ),
+        (
+            "collision-of-two-disclosures",
+            linked(&[a.clone(), other], &[]),
+            disclosures(Collision),
+        ),
+        (
+            "collision-with-a-visible-member",
+            open(json!({"_sd": [digest(&encoded(&a))], "a": 0}), &[&a]),
+            disclosures(Collision),
+        ),
+        (
+            "name-sd",
+            linked(&[json!(["salt", "_sd", [x]])], &[]),
+            disclosures(ReservedName),
+        ),
+        (
+            "name-dots",
+            linked(&[json!(["salt", "...", x])], &[]),
+            disclosures(ReservedName),
+        ),
+        (
+            "name-dots-inside",
+            linked(&[json!(["salt", "a", {"...": x}])], &[]),
+            disclosures(ReservedName),
+        ),
+        (
+            "name-sd-alg",
+            linked(&[json!(["salt", "_sd_alg", "sha-256"])], &[]),
+            Err(VerifyError::Shape),
+        ),
+        (
+            "name-sd-alg-inside",
+            linked(&[json!(["salt", "a", [{"_sd_alg": "none"}]])], &[]),
+            Err(VerifyError::Shape),
+        ),
+        (
+            "two-elements-for-a-member",
+            linked(&[element.clone()], &[]),
+            disclosures(Arity),
+        ),
+        (
+            "three-elements-for-an-array",
+            open(
+                json!({"_sd": [], "l": [{"...": digest(&encoded(&a))}]}),
+                &[&a],
+            ),
+            disclosures(Arity),
+        ),
+        (
+            "sd-is-no-array",
+            open(json!({"_sd": x}), &[]),
+            disclosures(Digests),
+        ),
+        (
+            "sd-holds-a-number",
+            open(json!({"_sd": [1]}), &[]),
+            disclosures(Digests),
+        ),
+        (
+            "dots-not-alone",
+            linked(&[json!(["salt", "a", [{"...": x, "b": 1}]])], &[]),
+            disclosures(Digests),
+        ),
+        (
+            "dots-is-no-text",
+            linked(&[json!(["salt", "a", [{"...": 1}]])], &[]),
+            disclosures(Digests),
+        ),
+    ]
+}
+
+fn disclosure_texts() -> Vec<Case> {
+    let refused = || disclosures(ProcessError::Disclosure);
+    let text = |text: &str| linked_texts(&[&base64url(text.as_bytes())], &[]);
+    let padded = format!("{}==", base64url(br#"["salt","a",12]"#));
+    vec![
+        ("one-element", text(r#"["salt"]"#), refused()),
+        ("four-elements", text(r#"["salt","a",1,2]"#), refused()),
+        ("salt-is-no-text", text(r#"[1,"a",1]"#), refused()),
+        ("name-is-no-text", text(r#"["salt",1,1]"#), refused()),
+        (
+            "disclosure-is-an-object",
+            text(r#"{"salt":"a"}"#),
+            refused(),
+        ),
+        (
+            "disclosure-with-trailing-data",
+            text(r#"["salt","a",1] 2"#),
+            refused(),
+        ),
+        (
+            "disclosure-with-a-member-twice",
+            text(r#"["salt","a",{"b":1,"b":2}]"#),
+            refused(),
+        ),
+        (
+            "disclosure-with-a-number-beyond",
+            text(r#"["salt","a",9007199254740993]"#),
+            refused(),
+        ),
+        (
+            "disclosure-with-minus-zero",
+            text(r#"["salt","a",-0]"#),
+            refused(),
+        ),
+        (
+            "disclosure-with-padding",
+            linked_texts(&[&padded], &[]),
+            refused(),
+        ),
+        ("disclosure-empty", linked_texts(&[""], &[]), refused()),
+    ]
+}
+
+fn shapes() -> Vec<Case> {
+    let shape = || Err(VerifyError::Shape);
+    let element = json!(["salt-e", "element"]);
+    let list = json!(["salt-l", "l", [{"...": digest(&encoded(&element))}]]);
+    let visible = json!(["salt-v", "v", {"w": {"_sd": []}}]);
+    let mut chain = json!(["salt", "x", 1]);
+    let mut sent = vec![chain.clone()];
+    for level in 0..20 {
+        chain = json!([format!("salt-{level}"), "x", sd(&chain)]);
+        sent.push(chain.clone());
+    }
+    let mut pit = json!(["salt", "x", 1]);
+    let mut pits = vec![pit.clone()];
+    for level in 0..8 {
+        let deep = (0..20).fold(sd(&pit), |inner, _| json!([inner]));
+        pit = json!([format!("salt-{level}"), "x", deep]);
+        pits.push(pit.clone());
+    }
+    vec![
+        (
+            "array-element-withheld",
+            linked(std::slice::from_ref(&list), &[]),
+            shape(),
+        ),
+        (
+            "array-element-disclosed",
+            open(sd(&list), &[&list, &element]),
+            shape(),
+        ),
+        (
+            "visible-member-of-data",
+            open(json!({"_sd": [], "a": 1}), &[]),
+            shape(),
+        ),
+        ("data-without-digests", open(json!({}), &[]), shape()),
+        ("data-is-no-object", open(json!(1), &[]), shape()),
+        (
+            "digests-below-a-visible-member",
+            linked(&[visible], &[]),
+            shape(),
+        ),
+        (
+            "visible-member-of-an-opened-object",
+            linked(&[json!(["salt", "a", {"_sd": [], "b": 1}])], &[]),
+            shape(),
+        ),
+        (
+            "opened-deeper-than-any-pointer",
+            open(sd(&chain), &sent.iter().collect::<Vec<_>>()),
+            shape(),
+        ),
+        (
+            "resolved-deeper-than-the-bound",
+            open(sd(&pit), &pits.iter().collect::<Vec<_>>()),
+            disclosures(ProcessError::TooDeep),
+        ),
+    ]
+}
+
+fn headers_and_claims() -> Vec<Case> {
+    let scene = Scene::new();
+    let right = scene.payload(json!({"_sd": []})).to_string();
+    let good = scene.header().to_string();
+    let kid = hex::encode([1; 16]);
+    let mut no_network = scene.payload(json!({"_sd": []}));
+    no_network.as_object_mut().unwrap().remove("net");
+    no_network["_sd"] = json!([digest_of("net")]);
+    let claims = || Err(VerifyError::Claims);
+    vec![
+        (
+            "typ-of-a-credential",
+            header("typ", json!("dc+sd-jwt")),
+            Err(VerifyError::Typ),
+        ),
+        ("typ-missing", header_without("typ"), Err(VerifyError::Typ)),
+        (
+            "alg-eddsa",
+            header("alg", json!("EdDSA")),
+            Err(VerifyError::Alg),
+        ),
+        (
+            "alg-none",
+            header("alg", json!("none")),
+            Err(VerifyError::Alg),
+        ),
+        ("alg-missing", header_without("alg"), Err(VerifyError::Alg)),
+        (
+            "kid-missing",
+            header_without("kid"),
+            Err(VerifyError::Header),
+        ),
+        (
+            "kid-unknown",
+            header("kid", json!(kid)),
+            Err(VerifyError::Key),
+        ),
+        (
+            "kid-in-capitals",
+            header(
+                "kid",
+                json!(scene.header()["kid"].as_str().unwrap().to_uppercase()),
+            ),
+            Err(VerifyError::Header),
+        ),
+        (
+            "kid-too-short",
+            header("kid", json!("00ff")),
+            Err(VerifyError::Header),
+        ),
+        (
+            "crit",
+            header("crit", json!(["b64"])),
+            Err(VerifyError::Header),
+        ),
+        (
+            "key-in-the-header",
+            header("jwk", json!({"kty": "OKP"})),
+            Err(VerifyError::Header),
+        ),
+        (
+            "header-member-twice",
+            scene.sign_texts(&good.replacen('{', r#"{"alg":"Ed25519","#, 1), &right, &[]),
+            Err(VerifyError::Header),
+        ),
+        (
+            "header-with-trailing-data",
+            scene.sign_texts(&format!("{good}{{}}"), &right, &[]),
+            Err(VerifyError::Header),
+        ),
+        (
+            "payload-member-twice",
+            scene.sign_texts(&good, &right.replacen('{', r#"{"ver":2,"#, 1), &[]),
+            claims(),
+        ),
+        (
+            "payload-with-trailing-data",
+            scene.sign_texts(&good, &format!("{right}1"), &[]),
+            claims(),
+        ),
+        (
+            "payload-is-an-array",
+            scene.sign_texts(&good, "[]", &[]),
+            claims(),
+        ),
+        ("claim-too-many", claim("nbf", json!(0)), claims()),
+        (
+            "claim-concealed",
+            scene.sign(&scene.header(), &no_network, &[]),
+            claims(),
+        ),
+        ("sd-alg-other", claim("_sd_alg", json!("sha-512")), claims()),
+        ("ver-negative", claim("ver", json!(-1)), claims()),
+        ("ver-fraction", claim("ver", json!(1.0)), claims()),
+        ("ver-text", claim("ver", json!("1")), claims()),
+        ("ver-beyond", claim("ver", json!(1_u64 << 53)), claims()),
+        ("net-empty", claim("net", json!("")), claims()),
+        (
+            "sub-of-another",
+            claim("sub", json!("bank-a:102:other")),
+            Err(VerifyError::Mismatch("sub")),
+        ),
+        (
+            "iat-in-the-future",
+            claim("iat", json!(super::scene::IAT + 900)),
+            Err(VerifyError::Time),
+        ),
+    ]
+}
+
+fn forms() -> Vec<Case> {
+    let scene = Scene::new();
+    let good = all(&scene.issue(1));
+    let good = good.as_str();
+    let without_tilde = good.strip_suffix('~').unwrap();
+    let jwt = good.split('~').next().unwrap();
+    let form = || Err(VerifyError::Form);
+    vec![
+        ("good-all", good.to_owned(), Ok(())),
+        (
+            "good-some",
+            scene
+                .issue(2)
+                .disclose(&pointers(&["/name", "/holders/first/share"]))
+                .as_str()
+                .to_owned(),
+            Ok(()),
+        ),
+        ("good-none", format!("{jwt}~"), Ok(())),
+        ("no-closing-tilde", without_tilde.to_owned(), form()),
+        ("key-binding", format!("{good}{jwt}"), form()),
+        ("jwt-alone", jwt.to_owned(), form()),
+        ("two-parts", "e30.e30~".to_owned(), form()),
+        ("one-part", "e30~".to_owned(), form()),
+        ("empty-text", String::new(), form()),
+        ("tilde-alone", "~".to_owned(), form()),
+        ("signature-with-padding", format!("{jwt}==~"), form()),
+        (
+            "signature-missing",
+            format!("{}.~", jwt.rsplit_once('.').unwrap().0),
+            form(),
+        ),
+    ]
+}
+
+fn cases() -> Vec<Case> {
+    [
+        digests_and_names(),
+        disclosure_texts(),
+        shapes(),
+        headers_and_claims(),
+        forms(),
+    ]
+    .concat()
+}
+
+/// The kept texts by name, with the verdict on each, as `Debug` prints it.
+pub fn corpus() -> BTreeMap<String, (String, String)> {
+    let folder = crate_path(CORPUS);
+    let read = |name: &str| {
+        std::fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    let verdicts: BTreeMap<String, String> = serde_json::from_str(&read("verdicts.json")).unwrap();
+    verdicts
+        .into_iter()
+        .map(|(name, verdict)| (name.clone(), (read(&format!("{name}.sdjwt")), verdict)))
+        .collect()
+}
+
+/// Keeps a text for which a test failed, until somebody has decided what becomes of it.
+pub fn keep_found(text: &str) -> String {
+    let name = format!("found-{}.sdjwt", &digest(text)[..10]);
+    std::fs::create_dir_all(crate_path(CORPUS)).unwrap();
+    std::fs::write(crate_path(CORPUS).join(&name), text).unwrap();
+    name
+}
+
+fn verdict(result: &Result<Verified, VerifyError>) -> String {
+    format!("{:?}", result.as_ref().map(|_| ()))
+}
+
+#[test]
+fn attack_25_every_hostile_record_is_refused_for_its_own_reason() {
+    let scene = Scene::new();
+    for (name, text, expected) in cases() {
+        assert_eq!(scene.verify(&text).map(|_| ()), expected, "{name}");
+    }
+}
+
+#[test]
+fn attack_25_more_disclosures_or_bytes_than_any_record_has_are_refused_unread() {
+    let scene = Scene::new();
+    let good = all(&scene.issue(1));
+    let jwt = good.as_str().split('~').next().unwrap();
+    assert_eq!(
+        scene.verify(&format!("{jwt}~{}", "e30~".repeat(MAX_UNITS + 1))),
+        Err(VerifyError::TooLarge)
+    );
+    assert_eq!(
+        scene.verify(&format!("{jwt}~{}", "e30~".repeat(MAX_UNITS))),
+        Err(VerifyError::Disclosures(ProcessError::Disclosure))
+    );
+    assert_eq!(
+        scene.verify(&"~".repeat(MAX_RECORD_BYTES + 1)),
+        Err(VerifyError::TooLarge)
+    );
+    assert_eq!(
+        scene.verify(&format!("{}~", "a".repeat(MAX_RECORD_BYTES - 1))),
+        Err(VerifyError::Form)
+    );
+}
+
+#[test]
+fn the_kept_corpus_holds_every_case_and_its_verdict() {
+    if updating() {
+        let verdicts: BTreeMap<_, _> = cases()
+            .into_iter()
+            .map(|(name, text, expected)| {
+                std::fs::create_dir_all(crate_path(CORPUS)).unwrap();
+                std::fs::write(crate_path(CORPUS).join(format!("{name}.sdjwt")), text).unwrap();
+                (name, format!("{expected:?}"))
+            })
+            .collect();
+        let text = serde_json::to_string_pretty(&verdicts).unwrap();
+        std::fs::write(crate_path(CORPUS).join("verdicts.json"), text + "\n").unwrap();
+    }
+    let scene = Scene::new();
+    let corpus = corpus();
+    for (name, (text, expected)) in &corpus {
+        assert_eq!(&verdict(&scene.verify(text)), expected, "{name}");
+    }
+    for (name, text, _) in cases() {
+        assert_eq!(
+            corpus.get(name).map(|(kept, _)| kept),
+            Some(&text),
+            "{name}: UPDATE_FIXTURES=1 writes it anew"
+        );
+    }
+    let files = std::fs::read_dir(crate_path(CORPUS)).unwrap().count();
+    assert_eq!(
+        files,
+        corpus.len() + 1,
+        "a kept text has no verdict in verdicts.json yet"
+    );
+}
