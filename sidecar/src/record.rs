@@ -5,7 +5,7 @@
 //! same JWT with the disclosures that its grants allow, so all readers can compare one hash.
 //!
 //! In reading order:
-//! - [`pointer`]: the names of units (RFC 6901); [`units`]: which of them pointers name.
+//! - [`pointer`]: the names of units (RFC 6901); [`units`]: those of one record.
 //! - [`content`]: what may be signed, and which objects are opened; [`json`]: the strict
 //!   reading under it.
 //! - [`issue`]: content → [`Record`]; [`issued`]: record → [`Presented`] for one reader.
@@ -44,9 +44,9 @@ pub mod version;
 pub use content::{Content, ContentError, MAX_CONTENT_BYTES, MAX_UNIT_DEPTH, MAX_UNITS, Opening};
 pub use issue::{Claims, IssueError, MIN_DIGESTS, issue};
 pub use issued::{Presented, Record, RecordHash, disclosures_digest};
-pub use key::{KeyId, RecordKey, RecordKeys, RecordSigner, key_id};
+pub use key::{RecordKey, RecordKeys, RecordSigner};
 pub use pointer::{Pointer, PointerError};
-pub use units::{Units, Wanted};
+pub use units::Units;
 pub use verify::{Expectations, Verified, VerifyError, verify};
 pub use version::{Succession, Version};
 

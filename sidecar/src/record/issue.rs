@@ -7,7 +7,7 @@ use super::content::{Content, ContentError, Opening};
 use super::disclosure::{base64url, decoy, digest, encode};
 use super::issued::{Disclosure, Record};
 use super::json::MAX_NUMBER;
-use super::key::{KeyId, RecordSigner};
+use super::key::RecordSigner;
 use super::pointer::{Pointer, join};
 use super::{ALG, MAX_CLAIM_BYTES, MAX_RECORD_BYTES, SD_ALG, TYP};
 
@@ -83,7 +83,7 @@ where
         "ver": claims.ver,
     });
     let record = Record {
-        jwt: sign(&signer.kid(), &payload, signer),
+        jwt: sign(&payload, signer),
         disclosures,
     };
     if record.len() > MAX_RECORD_BYTES {
@@ -112,8 +112,8 @@ fn check(claims: &Claims) -> Result<(), IssueError> {
 }
 
 /// A JWS in compact form (RFC 7515 §3.1).
-pub(super) fn sign<S: RecordSigner + ?Sized>(kid: &KeyId, payload: &Value, signer: &S) -> String {
-    let header = json!({ "alg": ALG, "kid": hex::encode(kid), "typ": TYP });
+fn sign<S: RecordSigner + ?Sized>(payload: &Value, signer: &S) -> String {
+    let header = json!({ "alg": ALG, "kid": signer.kid().to_string(), "typ": TYP });
     sign_texts(&header.to_string(), &payload.to_string(), signer)
 }
 

@@ -1,6 +1,6 @@
 //! A signed record as its Primary keeps it, and what of it goes to a reader.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
@@ -68,29 +68,22 @@ impl Record {
     }
 
     /// The record with the granted units, and with the objects around them, which hold
-    /// digests only. What is granted but not there is not there.
+    /// digests only. What is granted but not there is not there: an opened object is no unit.
     #[must_use]
-    pub fn disclose(&self, granted: &BTreeSet<Pointer>) -> Presented {
-        let shown: BTreeSet<&Pointer> = self
+    pub fn disclose<S: AsRef<str>>(&self, granted: &[S]) -> Presented {
+        let granted: HashSet<&str> = granted.iter().map(AsRef::as_ref).collect();
+        let is_shown = |one: &Disclosure| !one.opened && granted.contains(one.pointer.as_str());
+        let around: HashSet<Pointer> = self
             .disclosures
             .iter()
-            .filter(|one| !one.opened && granted.contains(&one.pointer))
-            .map(|one| &one.pointer)
-            .collect();
-        let around: BTreeSet<Pointer> = shown
-            .iter()
-            .flat_map(|unit| std::iter::successors(unit.parent(), Pointer::parent))
+            .filter(|one| is_shown(one))
+            .flat_map(|one| std::iter::successors(one.pointer.parent(), Pointer::parent))
             .collect();
         let mut text = String::with_capacity(self.len());
         text.push_str(&self.jwt);
         text.push('~');
         for one in &self.disclosures {
-            let goes = if one.opened {
-                around.contains(&one.pointer)
-            } else {
-                shown.contains(&one.pointer)
-            };
-            if goes {
+            if is_shown(one) || (one.opened && around.contains(&one.pointer)) {
                 text.push_str(&one.encoded);
                 text.push('~');
             }

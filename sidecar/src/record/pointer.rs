@@ -12,8 +12,8 @@ pub const MAX_POINTER_TOKENS: usize = 16;
 /// A non-empty JSON Pointer, relative to the `data` of a record, in its escaped form.
 ///
 /// The empty pointer, which would name the whole document, is not a `Pointer`: "all of it"
-/// is never implied and is said by [`Wanted::All`](super::Wanted::All). Two pointers are
-/// equal when their texts are: RFC 6901 has one escaped form per token.
+/// is never implied. Two pointers are equal when their texts are: RFC 6901 has one escaped
+/// form per name.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
@@ -85,14 +85,6 @@ impl Pointer {
     pub fn parent(&self) -> Option<Self> {
         let (head, _) = self.0.rsplit_once('/')?;
         (!head.is_empty()).then(|| Self(head.to_owned()))
-    }
-
-    /// Whether this pointer is `other` or names something inside it.
-    #[must_use]
-    pub fn is_at_or_below(&self, other: &Self) -> bool {
-        self.0
-            .strip_prefix(other.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -166,14 +158,6 @@ mod tests {
             Pointer::parse(&"/a".repeat(MAX_POINTER_TOKENS + 1)),
             Err(PointerError::TooDeep)
         );
-    }
-
-    #[test]
-    fn below_means_inside_and_not_merely_a_longer_name() {
-        assert!(pointer("/address/country").is_at_or_below(&pointer("/address")));
-        assert!(pointer("/address").is_at_or_below(&pointer("/address")));
-        assert!(!pointer("/address2").is_at_or_below(&pointer("/address")));
-        assert!(!pointer("/address").is_at_or_below(&pointer("/address/country")));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use ed25519_dalek::Signature;
+use finp2p_wire::key::Kid;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -17,7 +17,7 @@ use super::disclosure::from_base64url;
 use super::issue::Claims;
 use super::issued::RecordHash;
 use super::json;
-use super::key::{KEY_ID_BYTES, KeyId, RecordKeys, key_id};
+use super::key::RecordKeys;
 use super::pointer::{Pointer, join};
 use super::process::{ProcessError, Processed, process};
 use super::units::Units;
@@ -49,7 +49,7 @@ pub struct Verified {
     /// The hash of the version.
     pub hash: RecordHash,
     /// The key that signed.
-    pub kid: KeyId,
+    pub kid: Kid,
     /// What was disclosed, with no trace of what was not.
     pub data: Map<String, Value>,
     /// The units that were disclosed.
@@ -114,16 +114,14 @@ pub fn verify<K: RecordKeys + ?Sized>(
 
     let kid = read_header(header)?;
     let known = expected.keys.record_key(&kid).ok_or(VerifyError::Key)?;
-    if known.organization != expected.iss || key_id(&known.key) != kid {
+    if known.organization != expected.iss || known.key.kid() != kid {
         return Err(VerifyError::Key);
     }
-    let signature = from_base64url(signature)
-        .and_then(|bytes| Signature::from_slice(&bytes).ok())
-        .ok_or(VerifyError::Form)?;
-    known
-        .key
-        .verify_strict(input.as_bytes(), &signature)
-        .map_err(|_| VerifyError::Signature)?;
+    let signature = from_base64url(signature).and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
+    let signature = signature.ok_or(VerifyError::Form)?;
+    if !known.key.verifies(input.as_bytes(), &signature) {
+        return Err(VerifyError::Signature);
+    }
 
     let payload = from_base64url(payload).ok_or(VerifyError::Form)?;
     let payload = json::parse_object(&payload).map_err(|_| VerifyError::Claims)?;
@@ -161,7 +159,7 @@ fn split(presented: &str) -> Result<(&str, Vec<&str>), VerifyError> {
 
 /// Exactly `alg`, `kid` and `typ`: whatever else a header may carry (`crit`, `jwk`, `x5u`)
 /// would be an instruction to the verifier by whoever wrote it.
-fn read_header(encoded: &str) -> Result<KeyId, VerifyError> {
+fn read_header(encoded: &str) -> Result<Kid, VerifyError> {
     let text = from_base64url(encoded).ok_or(VerifyError::Form)?;
     let header = json::parse_object(&text).map_err(|_| VerifyError::Header)?;
     if header.get("typ").and_then(Value::as_str) != Some(TYP) {
@@ -174,9 +172,9 @@ fn read_header(encoded: &str) -> Result<KeyId, VerifyError> {
         .get("kid")
         .and_then(Value::as_str)
         .ok_or(VerifyError::Header)?;
-    let mut kid = [0; KEY_ID_BYTES];
-    hex::decode_to_slice(written, &mut kid).map_err(|_| VerifyError::Header)?;
-    if header.len() != 3 || hex::encode(kid) != written {
+    let mut kid = Kid([0; 16]);
+    hex::decode_to_slice(written, &mut kid.0).map_err(|_| VerifyError::Header)?;
+    if header.len() != 3 || kid.to_string() != written {
         return Err(VerifyError::Header);
     }
     Ok(kid)

@@ -13,7 +13,7 @@ use super::super::disclosure::{base64url, digest, from_base64url};
 use super::super::issue::sign_texts;
 use super::super::json;
 use super::super::*;
-use super::hostile::{corpus, keep_found};
+use super::corpus::{corpus, keep_found};
 use super::scene::{Scene, has_traces};
 
 /// Cases in an ordinary test run: seconds, and enough for the floors below to be steady.

@@ -1,19 +1,17 @@
 //! Attack 25 and its kin: what no record may be, each under a valid signature where the
-//! signature is not the point. The same texts are kept in `corpus/record/`, with what must
-//! become of each, and are where the fuzzing starts from.
+//! signature is not the point. They are kept, too: see `corpus`.
 
-use std::collections::BTreeMap;
+use std::slice::from_ref;
 
 use serde_json::{Value, json};
 
 use super::super::disclosure::{base64url, digest};
 use super::super::process::ProcessError;
-use super::super::{MAX_RECORD_BYTES, MAX_UNITS, Verified, VerifyError};
-use super::scene::{Scene, all, crate_path, encoded, pointers, updating};
+use super::super::{MAX_RECORD_BYTES, MAX_UNITS, VerifyError};
+use super::scene::{Scene, all, encoded};
 
-const CORPUS: &str = "corpus/record";
-
-type Case = (&'static str, String, Result<(), VerifyError>);
+/// Name, text, and what must become of it.
+pub type Case = (&'static str, String, Result<(), VerifyError>);
 
 fn disclosures(reason: ProcessError) -> Result<(), VerifyError> {
     Err(VerifyError::Disclosures(reason))
@@ -109,7 +107,7 @@ fn digests_and_names() -> Vec<Case> {
         ),
         (
             "digest-twice-on-two-levels",
-            linked(&[twice], &[x.clone()]),
+            linked(&[twice], from_ref(&x)),
             disclosures(DigestTwice),
         ),
         (
@@ -119,7 +117,7 @@ fn digests_and_names() -> Vec<Case> {
         ),
         (
             "digest-of-itself-is-no-loop",
-            linked(&[parent.clone()], &[digest(&encoded(&parent))]),
+            linked(from_ref(&parent), &[digest(&encoded(&parent))]),
             disclosures(DigestTwice),
         ),
         (
@@ -174,7 +172,7 @@ fn digests_and_names() -> Vec<Case> {
         ),
         (
             "two-elements-for-a-member",
-            linked(&[element.clone()], &[]),
+            linked(from_ref(&element), &[]),
             disclosures(Arity),
         ),
         (
@@ -272,7 +270,7 @@ fn shapes() -> Vec<Case> {
     vec![
         (
             "array-element-withheld",
-            linked(std::slice::from_ref(&list), &[]),
+            linked(from_ref(&list), &[]),
             shape(),
         ),
         (
@@ -433,7 +431,7 @@ fn forms() -> Vec<Case> {
             "good-some",
             scene
                 .issue(2)
-                .disclose(&pointers(&["/name", "/holders/first/share"]))
+                .disclose(&["/name", "/holders/first/share"])
                 .as_str()
                 .to_owned(),
             Ok(()),
@@ -455,7 +453,8 @@ fn forms() -> Vec<Case> {
     ]
 }
 
-fn cases() -> Vec<Case> {
+/// All of them.
+pub fn cases() -> Vec<Case> {
     [
         digests_and_names(),
         disclosure_texts(),
@@ -464,31 +463,6 @@ fn cases() -> Vec<Case> {
         forms(),
     ]
     .concat()
-}
-
-/// The kept texts by name, with the verdict on each, as `Debug` prints it.
-pub fn corpus() -> BTreeMap<String, (String, String)> {
-    let folder = crate_path(CORPUS);
-    let read = |name: &str| {
-        std::fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-    };
-    let verdicts: BTreeMap<String, String> = serde_json::from_str(&read("verdicts.json")).unwrap();
-    verdicts
-        .into_iter()
-        .map(|(name, verdict)| (name.clone(), (read(&format!("{name}.sdjwt")), verdict)))
-        .collect()
-}
-
-/// Keeps a text for which a test failed, until somebody has decided what becomes of it.
-pub fn keep_found(text: &str) -> String {
-    let name = format!("found-{}.sdjwt", &digest(text)[..10]);
-    std::fs::create_dir_all(crate_path(CORPUS)).unwrap();
-    std::fs::write(crate_path(CORPUS).join(&name), text).unwrap();
-    name
-}
-
-fn verdict(result: &Result<Verified, VerifyError>) -> String {
-    format!("{:?}", result.as_ref().map(|_| ()))
 }
 
 #[test]
@@ -519,39 +493,5 @@ fn attack_25_more_disclosures_or_bytes_than_any_record_has_are_refused_unread() 
     assert_eq!(
         scene.verify(&format!("{}~", "a".repeat(MAX_RECORD_BYTES - 1))),
         Err(VerifyError::Form)
-    );
-}
-
-#[test]
-fn the_kept_corpus_holds_every_case_and_its_verdict() {
-    if updating() {
-        let verdicts: BTreeMap<_, _> = cases()
-            .into_iter()
-            .map(|(name, text, expected)| {
-                std::fs::create_dir_all(crate_path(CORPUS)).unwrap();
-                std::fs::write(crate_path(CORPUS).join(format!("{name}.sdjwt")), text).unwrap();
-                (name, format!("{expected:?}"))
-            })
-            .collect();
-        let text = serde_json::to_string_pretty(&verdicts).unwrap();
-        std::fs::write(crate_path(CORPUS).join("verdicts.json"), text + "\n").unwrap();
-    }
-    let scene = Scene::new();
-    let corpus = corpus();
-    for (name, (text, expected)) in &corpus {
-        assert_eq!(&verdict(&scene.verify(text)), expected, "{name}");
-    }
-    for (name, text, _) in cases() {
-        assert_eq!(
-            corpus.get(name).map(|(kept, _)| kept),
-            Some(&text),
-            "{name}: UPDATE_FIXTURES=1 writes it anew"
-        );
-    }
-    let files = std::fs::read_dir(crate_path(CORPUS)).unwrap().count();
-    assert_eq!(
-        files,
-        corpus.len() + 1,
-        "a kept text has no verdict in verdicts.json yet"
     );
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
-use ed25519_dalek::SigningKey;
+use finp2p_wire::key::{Kid, SigningKey};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub const CONTENT: &str = r#"{
 #[derive(Debug)]
 pub struct Scene {
     pub key: SigningKey,
-    pub keys: HashMap<KeyId, RecordKey>,
+    pub keys: HashMap<Kid, RecordKey>,
     pub content: Content,
     pub opening: Opening,
 }
@@ -42,7 +42,7 @@ impl Scene {
     }
 
     pub fn with(content: &str, opening: Opening) -> Self {
-        let key = SigningKey::from_bytes(&SEED);
+        let key = SigningKey::from_seed(&SEED);
         let keys = HashMap::from([(key.kid(), record_key(&key, "bank-a"))]);
         Self {
             key,
@@ -75,7 +75,7 @@ impl Scene {
         .unwrap()
     }
 
-    pub fn expectations(&self) -> Expectations<'_, HashMap<KeyId, RecordKey>> {
+    pub fn expectations(&self) -> Expectations<'_, HashMap<Kid, RecordKey>> {
         Expectations {
             iss: "bank-a",
             sub: SUB,
@@ -90,7 +90,7 @@ impl Scene {
     }
 
     pub fn header(&self) -> Value {
-        json!({"alg": ALG, "kid": hex::encode(self.key.kid()), "typ": TYP})
+        json!({"alg": ALG, "kid": self.key.kid().to_string(), "typ": TYP})
     }
 
     /// A payload that is right but for what `data` says.
@@ -117,7 +117,7 @@ impl Scene {
 pub fn record_key(key: &SigningKey, organization: &str) -> RecordKey {
     RecordKey {
         organization: organization.into(),
-        key: key.verifying_key(),
+        key: key.public().clone(),
         not_before: IAT - 1000,
         expires: IAT + 1000,
     }
@@ -137,7 +137,7 @@ pub fn encoded(disclosure: &Value) -> String {
 
 /// Every unit of a record, disclosed.
 pub fn all(record: &Record) -> Presented {
-    record.disclose(&record.units().select(&Wanted::All))
+    record.disclose(&record.units().names())
 }
 
 pub fn crate_path(below: &str) -> PathBuf {
