@@ -229,3 +229,28 @@ fn byte_string(item: &[u8]) -> Option<&[u8]> {
     crate::cbor::gate(item).ok()?;
     minicbor::Decoder::new(item).bytes().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// cose-wg/Examples, sign1-tests/sign-pass-02: the only part of that message that does not
+    /// depend on its algorithm.
+    #[test]
+    fn makes_the_published_bytes_to_sign() {
+        let expected = "846A5369676E61747572653143A101264C11AA22BB33CC44DD5500669954546869732069732074686520636F6E74656E742E";
+        let external_aad = hex::decode("11aa22bb33cc44dd55006699").unwrap();
+        let made = sig_structure(b"\xa1\x01\x26", &external_aad, b"This is the content.");
+        assert_eq!(hex::encode_upper(made), expected);
+    }
+
+    #[test]
+    fn the_template_is_the_documented_header() {
+        let header = header(Kid([0xaa; 16]));
+        let protected = header.get(PROTECTED).unwrap();
+        crate::cbor::gate(protected).unwrap();
+        assert_eq!(protected.len(), 34);
+        assert_eq!(header.first_chunk(), Some(&[0x84, 0x58, 34]));
+        assert_eq!(header.last(), Some(&0xa0));
+    }
+}
