@@ -137,4 +137,14 @@ pub mod reasons {
     pub const NOT_APPLICABLE: &str = "NotApplicable";
     /// The spec fails the schema or a rule.
     pub const INVALID: &str = "Invalid";
+    /// The object takes more room than a node's configuration has.
+    pub const TOO_LARGE: &str = "TooLarge";
+    /// The peer's node answers ours.
+    pub const REACHABLE: &str = "Reachable";
+    /// The peer's node does not answer ours.
+    pub const UNREACHABLE: &str = "Unreachable";
+    /// The peer's asset can be asked for.
+    pub const AVAILABLE: &str = "Available";
+    /// The local organization leaves, or has left, the network.
+    pub const DECOMMISSIONED: &str = "Decommissioned";
 }

@@ -44,8 +44,9 @@ use crate::schema;
         description = "Whether the peer's node answers"
     ),
     printcolumn(
+        // A date column shows how long ago something was: `<invalid>` for a day to come.
         name = "Keys-Expire",
-        type_ = "date",
+        type_ = "string",
         json_path = ".status.keysExpire",
         description = "When the first key or certificate in use ends"
     ),

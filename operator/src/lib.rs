@@ -5,3 +5,4 @@
 
 pub mod finding;
 pub mod manifest;
+pub mod node;

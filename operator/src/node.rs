@@ -1,0 +1,26 @@
+//! One namespace's resources in, one node's configuration out.
+//!
+//! Modules in reading order:
+//! - [`inputs`]: everything the plan looks at, as plain data.
+//! - [`validate`]: what each object is, and what is wrong with it. Every check is a small pure
+//!   function that returns a reason and a sentence.
+//! - [`plan`]: slices, root, statuses, certificates to sign, the next moment to look again.
+//!
+//! ```text
+//! Inputs ──validate──► Validated ──entries──► buckets ──► slices + root ──► statuses
+//!                                                             ▲               ▲
+//!                                            former slices ───┘   node report ┘
+//! ```
+//!
+//! Nothing here has a client, a file, a clock or a random number. The same function plans for an
+//! API server, for the local mode and for `validate`. Two rules hold throughout: an object's
+//! mistake is a condition on that object and never changes another's entry; and an edit of one
+//! object changes one slice and the statuses of that object and of those that name it or are
+//! named by it.
+
+pub mod inputs;
+pub mod plan;
+pub mod validate;
+
+pub use inputs::{Age, Claim, Dialling, Inputs, Observed, Previous, SignerState, Source};
+pub use plan::{Plan, plan};

@@ -1,0 +1,114 @@
+//! The root: what concerns the node itself, and the names of the complete set.
+//!
+//! Its sequence grows with every change of the configuration, of a slice as well as of the root.
+//! A node that remembers the highest sequence it saw then notices any configuration that went
+//! back in time, at the price of one more small write for an edit. The root is written before
+//! the slices that were edited: after a crash in between, the next plan finds them changed and
+//! counts again, so the sequence is never behind what is configured.
+
+use finp2p_crds::peer_organization::Node;
+use finp2p_crds::sidecar_config::{NodeLimits, Root};
+use finp2p_crds::{GROUP, SidecarConfig, SidecarConfigSpec, VERSION};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+
+use super::Planned;
+use super::certificate::Certificates;
+use super::slice::{Set, written};
+use crate::node::inputs::Inputs;
+use crate::node::validate::Local;
+
+/// Requests a second from one organization, unless `limits` says otherwise.
+pub const REQUESTS_PER_SECOND: i64 = 1000;
+/// Connections at once from one organization, unless `limits` says otherwise.
+pub const CONNECTIONS: i64 = 64;
+/// A day between withdrawing and erasing a replica, unless the node says otherwise.
+pub const ERASE_AFTER_SECONDS: i64 = 86_400;
+/// Three days without contact before a node denies everything, unless it says otherwise.
+pub const MAX_CONFIG_AGE_SECONDS: i64 = 259_200;
+
+/// The root of a set.
+pub fn build(
+    inputs: &Inputs,
+    local: &Local<'_>,
+    set: &Set,
+    slices: &[Planned],
+    certificates: &Certificates,
+) -> Planned {
+    let previous = inputs.previous.as_ref().map(|previous| &previous.root);
+    let former = previous.and_then(|config| config.spec.root.as_ref());
+    let sequence = former.map_or(0, |root| root.sequence);
+    let root = Root {
+        organization_id: local.id.clone(),
+        network: local.node.network.clone(),
+        incarnation: incarnation(local.node),
+        sequence,
+        certificates: certificates.current.clone(),
+        limits: limits(local.node),
+        api: local
+            .node
+            .api
+            .as_ref()
+            .map(|api| api.clients.clone())
+            .unwrap_or_default(),
+        set: set.name.clone(),
+        slices: slices
+            .iter()
+            .filter_map(|slice| slice.config.metadata.name.clone())
+            .collect(),
+    };
+    let edited = former != Some(&root) || slices.iter().any(|slice| slice.changed);
+    let root = Root {
+        sequence: sequence + i64::from(edited),
+        ..root
+    };
+    let mut config = SidecarConfig {
+        metadata: metadata(inputs, local, local.id.clone()),
+        spec: SidecarConfigSpec {
+            root: Some(root),
+            slice: None,
+        },
+        status: None,
+    };
+    let (changed, generation) = written(&config, previous);
+    config.metadata.generation = Some(generation);
+    Planned { config, changed }
+}
+
+/// The node's incarnation.
+pub fn incarnation(node: &Node) -> i64 {
+    node.incarnation.unwrap_or(1)
+}
+
+fn limits(node: &Node) -> NodeLimits {
+    let given = node.limits.clone().unwrap_or_default();
+    NodeLimits {
+        requests_per_second: given.requests_per_second.unwrap_or(REQUESTS_PER_SECOND),
+        connections: given.connections.unwrap_or(CONNECTIONS),
+        erase_after_seconds: node.erase_after_seconds.unwrap_or(ERASE_AFTER_SECONDS),
+        max_config_age_seconds: node
+            .max_config_age_seconds
+            .unwrap_or(MAX_CONFIG_AGE_SECONDS),
+    }
+}
+
+/// Metadata of every object of the node's configuration: it goes when the local organization goes.
+pub fn metadata(inputs: &Inputs, local: &Local<'_>, name: String) -> ObjectMeta {
+    let managed = (
+        "app.kubernetes.io/managed-by".to_owned(),
+        "finp2p-operator".to_owned(),
+    );
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(inputs.namespace.clone()),
+        labels: Some([managed].into()),
+        owner_references: Some(vec![OwnerReference {
+            api_version: format!("{GROUP}/{VERSION}"),
+            kind: "PeerOrganization".to_owned(),
+            name: local.name.clone(),
+            uid: local.uid.clone(),
+            controller: Some(true),
+            block_owner_deletion: None,
+        }]),
+        ..ObjectMeta::default()
+    }
+}

@@ -1,0 +1,418 @@
+//! PeerOrganizations: which one is local, what the others are, whose claim stands.
+
+use std::collections::BTreeMap;
+
+use finp2p_crds::condition::reasons;
+use finp2p_crds::peer_organization::{Role, RootKey};
+use finp2p_crds::resource_id::is_organization;
+use finp2p_wire::key::PublicKey;
+
+use super::{Finding, Local, Organization, Verdict, first};
+use crate::node::inputs::{Age, Claim, Dialling, Inputs, IssuingCertificate, SignerState};
+
+/// The local organization, or why there is none, and every PeerOrganization by name.
+pub fn all(inputs: &Inputs) -> (Result<Local<'_>, Finding>, Vec<Organization<'_>>) {
+    let claim = inputs
+        .claims
+        .iter()
+        .filter(|c| c.namespace == inputs.namespace)
+        .min();
+    let mut organizations: Vec<Organization<'_>> = inputs
+        .organizations
+        .iter()
+        .map(|observed| {
+            let object = observed.object.as_ref();
+            let verdict = Verdict::new(&inputs.namespace, &object.metadata, &observed.age);
+            let id = object
+                .spec
+                .organization_id
+                .clone()
+                .unwrap_or_else(|| verdict.name.clone());
+            let own = claim.is_some_and(|claim| claim.organization_id == id);
+            let role = match &object.spec {
+                spec if spec.node.is_some() => Role::Local,
+                _ if own => Role::Own,
+                spec if spec.keys.is_empty() => Role::Issuer,
+                _ => Role::Peer,
+            };
+            Organization {
+                object,
+                id,
+                role,
+                verdict,
+            }
+        })
+        .collect();
+    organizations.sort_by(|a, b| a.verdict.name.cmp(&b.verdict.name));
+
+    let oldest = oldest_records(&organizations);
+    let local_object = claim.and_then(|claim| {
+        organizations
+            .iter()
+            .find(|o| o.role == Role::Local && o.verdict.name == claim.name)
+    });
+    let local_keys = local_object.map(|o| (o.verdict.name.clone(), o.object.spec.keys.clone()));
+    let refusals: Vec<Option<Finding>> = organizations
+        .iter()
+        .map(|organization| {
+            let scene = Scene {
+                inputs,
+                organization,
+                oldest: &oldest,
+                local: &local_keys,
+            };
+            first(&scene, REFUSALS)
+        })
+        .collect();
+    for (organization, refused) in organizations.iter_mut().zip(refusals) {
+        organization.verdict.refused = refused;
+        organization.verdict.remark = remark(organization, claim);
+    }
+
+    let local = local(inputs, &organizations, claim);
+    let unresolved = local
+        .as_ref()
+        .ok()
+        .and_then(|local| first(&(inputs, local), LOCAL_REFS));
+    if let Some(found) = organizations
+        .iter_mut()
+        .find(|o| o.role == Role::Local && o.verdict.is_accepted())
+    {
+        found.verdict.unresolved = unresolved;
+    }
+    (local, organizations)
+}
+
+/// The oldest record of each organization id among those without `node`, name and age.
+type Oldest = BTreeMap<String, (Age, String)>;
+
+fn oldest_records(organizations: &[Organization<'_>]) -> Oldest {
+    let mut oldest = Oldest::new();
+    for o in organizations.iter().filter(|o| o.role != Role::Local) {
+        let mine = (o.verdict.age.clone(), o.verdict.name.clone());
+        let kept = oldest.entry(o.id.clone()).or_insert_with(|| mine.clone());
+        if mine < *kept {
+            *kept = mine;
+        }
+    }
+    oldest
+}
+
+/// What a check of one PeerOrganization may look at.
+struct Scene<'s, 'a> {
+    inputs: &'a Inputs,
+    organization: &'s Organization<'a>,
+    oldest: &'s Oldest,
+    /// Name and keys of the oldest object with `node`.
+    local: &'s Option<(String, Vec<RootKey>)>,
+}
+
+/// Why a PeerOrganization is refused, in the order in which a person should mend it.
+const REFUSALS: &[fn(&Scene<'_, '_>) -> Option<Finding>] = &[
+    id_is_not_well_formed,
+    key_is_unusable,
+    address_is_unusable,
+    namespace_is_taken,
+    organization_is_taken,
+    record_is_taken,
+    keys_differ,
+];
+
+fn id_is_not_well_formed(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let Scene { organization, .. } = scene;
+    (!is_organization(&organization.id)).then(|| {
+        Finding::new(
+            reasons::INVALID,
+            "the name of this object is no organization id (1 to 63 of a-z, 0-9 and -): create it again under such a name, or with organizationId",
+        )
+    })
+}
+
+fn key_is_unusable(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let keys = &scene.organization.object.spec.keys;
+    keys.iter().enumerate().find_map(|(position, key)| {
+        let why = match PublicKey::from_spki_base64(&key.public_key) {
+            Err(error) => error.to_string(),
+            Ok(_) if keys.iter().take(position).any(|k| k.public_key == key.public_key) => {
+                "it is listed twice".to_owned()
+            }
+            Ok(_) => return None,
+        };
+        Some(Finding::new(
+            reasons::INVALID_KEY,
+            format!("key {} cannot be trusted: {why}. Take publicKey from what the organization exported", key.id),
+        ))
+    })
+}
+
+fn address_is_unusable(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let spec = &scene.organization.object.spec;
+    let announced = spec.node.iter().flat_map(|node| &node.announce);
+    spec.addresses.iter().chain(announced).find(|address| !has_usable_port(address)).map(|address| {
+        Finding::new(
+            reasons::INVALID,
+            format!("address {address} has no usable port: /tcp/ is followed by a number from 1 to 65535"),
+        )
+    })
+}
+
+fn has_usable_port(address: &str) -> bool {
+    let port = address
+        .split("/tcp/")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next());
+    port.and_then(|port| port.parse::<u16>().ok())
+        .is_some_and(|port| port > 0)
+}
+
+fn namespace_is_taken(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let Scene {
+        inputs,
+        organization,
+        ..
+    } = scene;
+    let mine = claim_of(scene)?;
+    let older = inputs
+        .claims
+        .iter()
+        .filter(|c| c.namespace == mine.namespace)
+        .min()?;
+    (*older < mine && older.name != organization.verdict.name).then(|| {
+        Finding::new(
+            reasons::NAMESPACE_TAKEN,
+            format!(
+                "namespace {} already runs the node of {} (PeerOrganization {}, which is older): delete this object, or move it to a namespace of its own",
+                mine.namespace, older.organization_id, older.name
+            ),
+        )
+    })
+}
+
+fn organization_is_taken(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let mine = claim_of(scene)?;
+    let others = scene.inputs.claims.iter().filter(|c| {
+        c.organization_id == mine.organization_id
+            && (&c.namespace, &c.name) != (&mine.namespace, &mine.name)
+    });
+    let older = others.min().filter(|older| **older < mine)?;
+    Some(Finding::new(
+        reasons::ORGANIZATION_TAKEN,
+        format!(
+            "{} is already run by PeerOrganization {} in namespace {}, which is older: an organization has one node, so delete one of the two",
+            mine.organization_id, older.name, older.namespace
+        ),
+    ))
+}
+
+fn record_is_taken(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let Organization {
+        id, role, verdict, ..
+    } = scene.organization;
+    let (_, oldest) = scene.oldest.get(id)?;
+    (*role != Role::Local && *oldest != verdict.name).then(|| {
+        Finding::new(
+            reasons::ORGANIZATION_TAKEN,
+            format!("PeerOrganization {oldest} is an older record of {id}: edit that one and delete this one"),
+        )
+    })
+}
+
+fn keys_differ(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let (sibling, keys) = scene.local.as_ref()?;
+    let organization = scene.organization;
+    (organization.role == Role::Own && differ(keys, &organization.object.spec.keys)).then(|| {
+        Finding::new(
+            reasons::KEYS_DIFFER,
+            format!(
+                "its keys are not those of PeerOrganization {sibling}, which runs the node of {}: correct whichever of the two is wrong, or leave keys out of {sibling}",
+                organization.id
+            ),
+        )
+    })
+}
+
+/// The claim that the object makes, from the list of all claims so that both sides of a
+/// comparison are of one origin.
+fn claim_of(scene: &Scene<'_, '_>) -> Option<Claim> {
+    let Scene {
+        inputs,
+        organization,
+        ..
+    } = scene;
+    (organization.role == Role::Local).then(|| Claim {
+        age: organization.verdict.age.clone(),
+        organization_id: organization.id.clone(),
+        namespace: inputs.namespace.clone(),
+        name: organization.verdict.name.clone(),
+    })
+}
+
+/// Whether two records that both list keys list different ones; order has no meaning.
+fn differ(a: &[RootKey], b: &[RootKey]) -> bool {
+    let facts = |keys: &[RootKey]| {
+        let mut facts: Vec<_> = keys
+            .iter()
+            .map(|k| {
+                let revoked = k.revoked_at.as_ref().map(|time| time.0);
+                let window = (k.not_before.0, k.not_after.0);
+                (
+                    k.public_key.clone(),
+                    k.id.clone(),
+                    window,
+                    k.verify_only == Some(true),
+                    revoked,
+                )
+            })
+            .collect();
+        facts.sort();
+        facts
+    };
+    !a.is_empty() && !b.is_empty() && facts(a) != facts(b)
+}
+
+fn remark(organization: &Organization<'_>, claim: Option<&Claim>) -> Option<Finding> {
+    match organization.role {
+        Role::Own => Some(Finding::new(
+            reasons::SELF,
+            format!(
+                "the public record of this organization itself, never a peer; its node is run by PeerOrganization {}",
+                claim.map(|c| c.name.as_str()).unwrap_or_default()
+            ),
+        )),
+        _ if organization.object.spec.suspended == Some(true) => Some(Finding::new(
+            reasons::SUSPENDED,
+            "suspended: nothing is exchanged with it, whatever policies say; remove suspended to resume",
+        )),
+        _ => None,
+    }
+}
+
+fn local<'a>(
+    inputs: &'a Inputs,
+    organizations: &[Organization<'a>],
+    claim: Option<&Claim>,
+) -> Result<Local<'a>, Finding> {
+    let none = |message: String| Finding::new(reasons::NO_LOCAL_ORGANIZATION, message);
+    let Some(claim) = claim else {
+        return Err(none(format!(
+            "namespace {} runs no node yet: apply a PeerOrganization with node (finp2p-operator keygen prints one)",
+            inputs.namespace
+        )));
+    };
+    let found = organizations
+        .iter()
+        .find(|o| o.role == Role::Local && o.verdict.name == claim.name);
+    let Some((found, node)) = found.and_then(|o| Some((o, o.object.spec.node.as_ref()?))) else {
+        return Err(none(format!(
+            "PeerOrganization {} has not been read yet",
+            claim.name
+        )));
+    };
+    if !found.verdict.is_accepted() {
+        return Err(none(format!(
+            "PeerOrganization {}, which would run the node of this namespace, is not accepted: see its conditions",
+            claim.name
+        )));
+    }
+    let record = organizations
+        .iter()
+        .filter(|o| o.role == Role::Own)
+        .min_by_key(|o| (&o.verdict.age, &o.verdict.name))
+        .map(|o| o.object);
+    Ok(Local {
+        object: found.object,
+        node,
+        name: found.verdict.name.clone(),
+        uid: found.verdict.uid.clone(),
+        id: found.id.clone(),
+        record,
+    })
+}
+
+/// What the local organization needs and may lack. Its node runs on meanwhile.
+const LOCAL_REFS: &[fn(&(&Inputs, &Local<'_>)) -> Option<Finding>] =
+    &[siblings_differ, signer_is_missing, address_is_pending];
+
+fn siblings_differ((_, local): &(&Inputs, &Local<'_>)) -> Option<Finding> {
+    let record = local.record?;
+    let name = record.metadata.name.as_deref().unwrap_or_default();
+    differ(&local.object.spec.keys, &record.spec.keys).then(|| {
+        Finding::new(
+            reasons::KEYS_DIFFER,
+            format!(
+                "its keys are not those of PeerOrganization {name}, the public record of {}: correct whichever of the two is wrong, or leave keys out of {}",
+                local.id, local.name
+            ),
+        )
+    })
+}
+
+fn signer_is_missing((inputs, local): &(&Inputs, &Local<'_>)) -> Option<Finding> {
+    let secret = &local.node.signer.secret_name;
+    let cure = format!(
+        "the node's certificates cannot be renewed. With the root key at hand run `finp2p-operator certify {} --network {}` (or `keygen` for a new organization) and apply the Secret it writes",
+        local.id, local.node.network
+    );
+    match &inputs.signer {
+        SignerState::Missing => Some(Finding::new(
+            reasons::SIGNER_MISSING,
+            format!(
+                "Secret {secret} is not in namespace {}: {cure}",
+                inputs.namespace
+            ),
+        )),
+        SignerState::Unusable(why) => Some(Finding::new(
+            reasons::SIGNER_MISSING,
+            format!("Secret {secret} cannot sign, {why}: {cure}"),
+        )),
+        SignerState::Usable(certificate) => {
+            let why = refused_by_records(inputs, local, certificate)?;
+            Some(Finding::new(
+                reasons::SIGNER_MISSING,
+                format!("the issuing key in Secret {secret} {why}: {cure}"),
+            ))
+        }
+    }
+}
+
+/// Why peers would not believe an issuing key, from what our own records say.
+fn refused_by_records(
+    inputs: &Inputs,
+    local: &Local<'_>,
+    certificate: &IssuingCertificate,
+) -> Option<String> {
+    if certificate.not_after <= inputs.now {
+        return Some(format!("ended on {}", certificate.not_after));
+    }
+    if local.revokes(certificate.serial) {
+        return Some(format!("is revoked (serial {})", certificate.serial));
+    }
+    let kid = |key: &RootKey| {
+        PublicKey::from_spki_base64(&key.public_key)
+            .ok()
+            .map(|k| k.kid())
+    };
+    let known = local
+        .keys()
+        .iter()
+        .any(|key| kid(key) == Some(certificate.root));
+    (!local.keys().is_empty() && !known).then(|| {
+        format!(
+            "was certified by a root key that is not among the keys of {}",
+            local.id
+        )
+    })
+}
+
+fn address_is_pending((inputs, local): &(&Inputs, &Local<'_>)) -> Option<Finding> {
+    let pending = match &inputs.dialling {
+        Dialling::Network { service: None } => local.node.announce.is_empty(),
+        Dialling::Network { service: Some(_) } | Dialling::Loopback(_) => false,
+    };
+    pending.then(|| {
+        Finding::new(
+            reasons::ADDRESS_PENDING,
+            "the Service has no address yet that peers could dial: wait for it, or write announce under node",
+        )
+    })
+}

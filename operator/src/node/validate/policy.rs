@@ -1,0 +1,167 @@
+//! SharingPolicies: whether they grant anything in this version, and whether their names exist.
+
+use std::collections::BTreeMap;
+
+use finp2p_crds::access::{NOT_YET_ENFORCED, Shortfall, not_yet_enforced, standing};
+use finp2p_crds::condition::reasons;
+
+use super::{Asset, Finding, Names, Policy, Verdict, first, sentence};
+use crate::node::inputs::Inputs;
+
+/// Every SharingPolicy by name.
+pub fn all<'a>(inputs: &'a Inputs, assets: &[Asset<'a>], names: &Names<'a, '_>) -> Vec<Policy<'a>> {
+    let by_name: BTreeMap<&str, &Asset<'_>> = assets
+        .iter()
+        .map(|a| (a.verdict.name.as_str(), a))
+        .collect();
+    let mut policies: Vec<Policy<'a>> = inputs
+        .policies
+        .iter()
+        .map(|observed| {
+            let object = observed.object.as_ref();
+            let mut verdict = Verdict::new(&inputs.namespace, &object.metadata, &observed.age);
+            let policy = Policy {
+                object,
+                verdict: verdict.clone(),
+            };
+            let scene = Scene {
+                inputs,
+                policy: &policy,
+                assets: &by_name,
+                names,
+            };
+            verdict.refused = first(&scene, REFUSALS);
+            verdict.unresolved = first(&scene, REFERENCES);
+            verdict.remark = first(&scene, REMARKS);
+            Policy { object, verdict }
+        })
+        .collect();
+    policies.sort_by(|a, b| a.verdict.name.cmp(&b.verdict.name));
+    policies
+}
+
+/// What a check of one SharingPolicy may look at.
+struct Scene<'s, 'a> {
+    inputs: &'a Inputs,
+    policy: &'s Policy<'a>,
+    assets: &'s BTreeMap<&'s str, &'s Asset<'a>>,
+    names: &'s Names<'a, 's>,
+}
+
+const REFUSALS: &[fn(&Scene<'_, '_>) -> Option<Finding>] = &[is_not_whole, is_not_enforced_yet];
+
+const REFERENCES: &[fn(&Scene<'_, '_>) -> Option<Finding>] =
+    &[peer_is_missing, asset_is_missing, issuer_is_missing];
+
+const REMARKS: &[fn(&Scene<'_, '_>) -> Option<Finding>] = &[window_is_closed];
+
+/// The schema's rules once more, by the model that decides: what it would not grant is not
+/// accepted here.
+fn is_not_whole(scene: &Scene<'_, '_>) -> Option<Finding> {
+    match standing(&scene.policy.object.spec, scene.inputs.now) {
+        Err(Shortfall::Malformed) => Some(Finding::new(
+            reasons::INVALID,
+            "it grants nothing: write exactly one of assets and users, exactly one of fields and allFields: true, and in each selection exactly one of names, selector and all: true",
+        )),
+        _ => None,
+    }
+}
+
+fn is_not_enforced_yet(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let fields = not_yet_enforced(&scene.policy.object.spec);
+    if fields.is_empty() {
+        return None;
+    }
+    let because: Vec<String> = NOT_YET_ENFORCED
+        .iter()
+        .filter(|entry| fields.contains(&entry.field))
+        .map(|entry| format!("{} ({})", entry.field, entry.because))
+        .collect();
+    Some(Finding::new(
+        reasons::NOT_YET_SUPPORTED,
+        format!(
+            "this version does not enforce {}. The policy grants nothing: remove the field if you can do without, or wait for a version that enforces it",
+            sentence(&because)
+        ),
+    ))
+}
+
+fn peer_is_missing(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let named = scene.policy.object.spec.peers.names.iter().flatten();
+    let missing: Vec<String> = named
+        .filter_map(|name| scene.names.peer(name).err())
+        .collect();
+    (!missing.is_empty()).then(|| {
+        Finding::new(
+            reasons::PEER_NOT_FOUND,
+            format!(
+                "peers.names: {}. They get nothing; the rest of the policy works",
+                sentence(&missing)
+            ),
+        )
+    })
+}
+
+fn asset_is_missing(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let named = scene
+        .policy
+        .object
+        .spec
+        .assets
+        .iter()
+        .filter_map(|s| s.names.as_ref())
+        .flatten();
+    let missing: Vec<String> = named
+        .filter_map(|name| match scene.assets.get(name.as_str()) {
+            None => Some(format!("{name} does not exist")),
+            Some(asset) if asset.object.spec.from.is_some() => Some(format!(
+                "{name} is a peer's asset, and only its Primary shares it"
+            )),
+            Some(asset) if !asset.verdict.is_accepted() => Some(format!("{name} is not accepted")),
+            Some(_) => None,
+        })
+        .collect();
+    (!missing.is_empty()).then(|| {
+        Finding::new(
+            reasons::ASSET_NOT_FOUND,
+            format!("assets.names: {}. Nothing is shared through these names; the rest of the policy works", sentence(&missing)),
+        )
+    })
+}
+
+fn issuer_is_missing(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let missing = scene
+        .names
+        .missing_issuers(scene.policy.object.spec.credentials.iter().flatten());
+    (!missing.is_empty()).then(|| {
+        Finding::new(
+            reasons::ISSUER_NOT_FOUND,
+            format!(
+                "credentials[].issuers: {}. Credentials of theirs satisfy nothing",
+                sentence(&missing)
+            ),
+        )
+    })
+}
+
+fn window_is_closed(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let spec = &scene.policy.object.spec;
+    match standing(spec, scene.inputs.now) {
+        Err(Shortfall::NotYetValid) => spec.not_before.as_ref().map(|begin| {
+            Finding::new(
+                reasons::NOT_YET_VALID,
+                format!("it grants nothing before {}", begin.0),
+            )
+        }),
+        Err(Shortfall::Expired) => spec.not_after.as_ref().map(|end| {
+            Finding::new(
+                reasons::EXPIRED,
+                format!(
+                    "it grants nothing since {}: delete it, or give it a later notAfter",
+                    end.0
+                ),
+            )
+        }),
+        _ => None,
+    }
+}
