@@ -10,6 +10,8 @@ const TEXT_MAX_BYTES: usize = 2048;
 const BRACKETS_MAX: usize = 16;
 /// Most operators, selections and calls together: each may be one more level of the tree.
 const OPERATORS_MAX: usize = 128;
+/// Most `? :` choices: each nests the next, and the parser's own bound on nesting fails hard.
+const CHOICES_MAX: usize = 16;
 /// Stack for the parser: bounded texts need less than a tenth of it.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
 
@@ -43,6 +45,7 @@ pub fn wrong(text: &str) -> Option<String> {
 fn too_complex(text: &str) -> Option<String> {
     let mut depth = 0_usize;
     let mut operators = 0_usize;
+    let mut choices = 0_usize;
     let mut quote: Option<char> = None;
     let mut escaped = false;
     for character in text.chars() {
@@ -60,13 +63,17 @@ fn too_complex(text: &str) -> Option<String> {
             '"' | '\'' => quote = Some(character),
             '(' | '[' | '{' => depth = depth.saturating_add(1),
             ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            '+' | '-' | '*' | '/' | '%' | '!' | '<' | '>' | '=' | '&' | '|' | '?' | '.' => {
+            '?' => choices = choices.saturating_add(1),
+            '+' | '-' | '*' | '/' | '%' | '!' | '<' | '>' | '=' | '&' | '|' | '.' => {
                 operators = operators.saturating_add(1);
             }
             _ => {}
         }
         if depth > BRACKETS_MAX {
             return Some(format!("brackets nested deeper than {BRACKETS_MAX}"));
+        }
+        if choices > CHOICES_MAX {
+            return Some(format!("more than {CHOICES_MAX} choices (? :)"));
         }
         if operators > OPERATORS_MAX {
             return Some(format!("more than {OPERATORS_MAX} operators"));
@@ -122,6 +129,6 @@ mod tests {
         let text = format!("a{}", "+a".repeat(128));
         assert_eq!(wrong(&text), None);
         assert!(wrong(&format!("{}a", "!".repeat(128))).is_none());
-        assert!(wrong(&format!("{}b", "a?b:".repeat(128))).is_none());
+        assert!(wrong(&format!("{}b", "a?b:".repeat(16))).is_none());
     }
 }
