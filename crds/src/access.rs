@@ -14,8 +14,6 @@ mod grant;
 mod pointer;
 mod policy;
 mod refusal;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

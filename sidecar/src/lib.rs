@@ -10,5 +10,7 @@ pub mod keys;
 pub mod network;
 pub mod primary;
 pub mod record;
+pub mod request;
+pub mod session;
 pub mod store;
 pub mod telemetry;

@@ -7,6 +7,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{AuditError, MAX_ENTRY_BYTES, MAX_TEXT_BYTES};
 
+/// Most policies that one entry names: with the longest names and the longest envelope an entry
+/// stays below its bound. Which further ones there were, the configuration's digest tells.
+pub const MAX_POLICIES: usize = 32;
+
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
 
@@ -16,7 +20,7 @@ pub type Digest = [u8; 32];
 #[non_exhaustive]
 pub enum Entry {
     /// A decision about a request, allowed or refused.
-    Decision(Box<Decision>),
+    Decision(Decision),
     /// Refusals before a signature was verified, counted.
     Counted(Counted),
     /// A change of what decides: configuration, keys, trust.
@@ -78,6 +82,15 @@ pub struct Decision {
     /// The code in words; it may be finer here than in the answer.
     #[serde(serialize_with = "text")]
     pub slug: String,
+    /// Finer than the slug, in a few words; never told to the peer.
+    #[serde(
+        serialize_with = "text_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub detail: Option<String>,
+    /// Names of the policies that allowed it, or that came near; at most [`MAX_POLICIES`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
     /// Reference under which both sides find the event: 16 hex digits.
     #[serde(rename = "ref", serialize_with = "text")]
     pub reference: String,
@@ -122,6 +135,8 @@ impl Decision {
             configuration,
             code,
             slug: slug.into(),
+            detail: None,
+            policies: Vec::new(),
             reference: reference.into(),
             request: None,
             envelope: None,
@@ -131,7 +146,7 @@ impl Decision {
 
 impl From<Decision> for Entry {
     fn from(decision: Decision) -> Self {
-        Self::Decision(Box::new(decision))
+        Self::Decision(decision)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A complete set, decoded: what the node decides with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use finp2p_crds::access::Facts;
 use finp2p_crds::condition::reasons;
@@ -20,7 +21,7 @@ pub struct Applied {
     /// Slices it is made of.
     pub slices: Vec<AppliedSlice>,
     /// Peers, policies and assets, for the access model.
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
     /// JSON Schema text by uid of its asset.
     pub schemas: BTreeMap<String, String>,
     /// Entries that this version could not decode; at most [`REPORT_MAX_ROWS`].
@@ -54,12 +55,12 @@ impl Applied {
         Ok(Self {
             uid,
             slices,
-            facts: Facts::new(
+            facts: Arc::new(Facts::new(
                 root.organization_id.clone(),
                 parts.peers,
                 parts.policies,
                 parts.assets,
-            ),
+            )),
             root,
             schemas: parts.schemas,
             exceptions: parts.exceptions,

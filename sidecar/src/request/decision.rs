@@ -1,0 +1,302 @@
+//! Rows 10 to 13: what the access model says, of one configuration or, after a roll-back, of two.
+
+use std::collections::BTreeSet;
+
+use finp2p_crds::ResourceId;
+use finp2p_crds::access::{
+    self, Access, Grant, InForce, Operation, Reason, RequesterFault, ResourceFault, Shortfall,
+    Terms, Wanted, grants_in_force,
+};
+use finp2p_crds::sharing_policy::Mode;
+use finp2p_wire::cbor::List;
+use finp2p_wire::digest::Digest;
+use finp2p_wire::limits::PURPOSES_MAX;
+use finp2p_wire::message;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::records::Records;
+use super::refusal::{Check, Refusal};
+use super::snapshot::Snapshot;
+use super::trail::Finding;
+use crate::audit::MAX_POLICIES;
+
+/// What decisions about one request are made from.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The time by which grants are judged.
+    pub now: Timestamp,
+    pub snapshot: &'a Snapshot,
+    /// Whose signature it was.
+    pub organization: &'a str,
+    pub purpose: Option<&'a str>,
+    pub records: &'a dyn Records,
+}
+
+/// What was decided about a request.
+pub(super) struct Decided {
+    pub answer: message::Answer,
+    pub attachments: Vec<Vec<u8>>,
+    /// One per item, or one for the whole.
+    pub findings: Vec<Finding>,
+    /// Items that were refused as not shared.
+    pub misses: usize,
+    /// Tokens that the request cost beyond its own.
+    pub tokens: usize,
+}
+
+impl Decided {
+    /// The request as a whole is refused.
+    pub fn refused(refusal: Refusal) -> Self {
+        Self {
+            answer: message::Answer::Refused(refusal.check.told()),
+            attachments: Vec::new(),
+            findings: vec![Finding::refused(&refusal)],
+            misses: 0,
+            tokens: 0,
+        }
+    }
+}
+
+/// Why the access model refused: the check, what the peer may be told, and what our own people
+/// may read.
+pub(super) struct Denied {
+    pub check: Check,
+    /// The check that the peer is told of: not about what is not advertised.
+    pub told: Check,
+    pub detail: &'static str,
+    pub policies: Vec<String>,
+}
+
+impl Denied {
+    fn from_model(refusal: &access::Refusal) -> Self {
+        let misses = refusal
+            .policies
+            .iter()
+            .map(|miss| miss.policy.name.as_str());
+        Self {
+            check: check(refusal.reason),
+            told: check(refusal.told),
+            detail: detail(refusal),
+            policies: names(misses),
+        }
+    }
+
+    /// Told as it is.
+    pub fn plain(refusal: Refusal) -> Self {
+        Self {
+            check: refusal.check,
+            told: refusal.check,
+            detail: refusal.detail,
+            policies: Vec::new(),
+        }
+    }
+}
+
+fn check(reason: Reason) -> Check {
+    match reason {
+        Reason::NotShared => Check::Grant,
+        Reason::Purpose => Check::Purpose,
+        Reason::Fields => Check::Fields,
+        Reason::NoContent => Check::Record,
+    }
+}
+
+/// The first thing that was wrong, in a few words.
+fn detail(refusal: &access::Refusal) -> &'static str {
+    match (refusal.reason, refusal.requester, refusal.resource) {
+        (Reason::Purpose, ..) => "no grant for this purpose",
+        (Reason::Fields, ..) => "units that are not granted or not there",
+        (Reason::NoContent, ..) => "no content yet",
+        (_, Some(RequesterFault::Suspended), _) => "suspended",
+        (_, Some(_), _) => "no reader",
+        (_, _, Some(ResourceFault::AnotherPrimary)) => "another organization's",
+        (_, _, Some(ResourceFault::NotAnAsset)) => "not an asset",
+        (_, _, Some(ResourceFault::Unknown)) => "no such asset",
+        (_, _, Some(ResourceFault::Disputed)) => "claimed by more than one asset",
+        _ => refusal
+            .policies
+            .first()
+            .map_or("no policy", |miss| match miss.because {
+                Shortfall::Malformed => "policy malformed",
+                Shortfall::NotYetSupported(_) => "policy not supported yet",
+                Shortfall::NotYetValid => "policy not valid yet",
+                Shortfall::Expired => "policy expired",
+                Shortfall::Mode => "policy of another mode",
+                Shortfall::Purpose => "policy for other purposes",
+                Shortfall::Fields => "policy opens other fields",
+            }),
+    }
+}
+
+fn names<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
+    names.take(MAX_POLICIES).map(str::to_owned).collect()
+}
+
+/// The grants in force: row 10 has passed.
+pub(super) struct Granted {
+    in_force: InForce,
+    restrained: Option<InForce>,
+}
+
+/// Row 10: a grant in force, in every configuration that decides.
+pub(super) fn granted(asked: &Asked<'_>, resource: &ResourceId) -> Result<Granted, Denied> {
+    let snapshot = asked.snapshot;
+    let in_force = |facts| {
+        grants_in_force(
+            facts,
+            asked.now,
+            asked.organization,
+            resource,
+            Operation::Fetch,
+        )
+        .map_err(|refusal| Denied::from_model(&refusal))
+    };
+    Ok(Granted {
+        in_force: in_force(&snapshot.facts)?,
+        restrained: snapshot
+            .restrained_by
+            .as_deref()
+            .map(in_force)
+            .transpose()?,
+    })
+}
+
+/// What may be disclosed of a record.
+#[derive(Debug)]
+pub(super) struct Disclosure {
+    pub units: Vec<String>,
+    pub terms: message::Terms,
+    pub policies: Vec<String>,
+}
+
+impl Granted {
+    /// Row 11, as far as it can be said without the record.
+    pub fn purpose(&self, purpose: Option<&str>) -> Result<(), Denied> {
+        match self.disclose(purpose, Wanted::Everything, None) {
+            Err(denied) if denied.check == Check::Purpose => Err(denied),
+            // Whatever else there is to say needs the record.
+            _ => Ok(()),
+        }
+    }
+
+    /// Rows 11 and 13: `units` of the current record, or `None` when there is none.
+    pub fn disclose(
+        &self,
+        purpose: Option<&str>,
+        wanted: Wanted<'_>,
+        units: Option<&[String]>,
+    ) -> Result<Disclosure, Denied> {
+        let ask = |in_force: &InForce| {
+            in_force
+                .disclose(purpose, wanted, units)
+                .map_err(|refusal| Denied::from_model(&refusal))
+        };
+        let access = ask(&self.in_force)?;
+        let access = match &self.restrained {
+            None => access,
+            Some(in_force) => both(access, &ask(in_force)?)
+                .ok_or_else(|| Denied::plain(Check::Fields.refuse("restrained")))?,
+        };
+        Disclosure::of(access)
+            .ok_or_else(|| Denied::plain(Check::Store.refuse("terms without bounds")))
+    }
+}
+
+impl Disclosure {
+    /// What the model's answer comes to on the wire; `None` when it cannot be said there, and so
+    /// must not be given.
+    pub fn of(access: Access) -> Option<Self> {
+        let policies = names(access.grants.iter().map(|grant| grant.policy.name.as_str()));
+        let grant = grant_digest(&access.grants, &access.units);
+        Some(Self {
+            terms: terms(&access.terms, grant)?,
+            units: access.units,
+            policies,
+        })
+    }
+}
+
+/// What two configurations both grant: the units that both open, under the narrower terms.
+/// `None` when they have no unit in common.
+pub(super) fn both(one: Access, other: &Access) -> Option<Access> {
+    let shared: BTreeSet<&String> = other.units.iter().collect();
+    let units: Vec<String> = one
+        .units
+        .into_iter()
+        .filter(|unit| shared.contains(unit))
+        .collect();
+    let mut modes = one.terms.modes;
+    modes.retain(|mode| other.terms.modes.contains(mode));
+    let purposes = match (one.terms.purposes, &other.terms.purposes) {
+        (Some(mut purposes), Some(others)) => {
+            purposes.retain(|purpose| others.contains(purpose));
+            Some(purposes)
+        }
+        (one, other) => one.or_else(|| other.clone()),
+    };
+    let expires = match (one.terms.expires, other.terms.expires) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
+    (!units.is_empty()).then_some(Access {
+        grants: one.grants,
+        units,
+        terms: Terms {
+            modes,
+            purposes,
+            expires,
+            redistribute: one.terms.redistribute && other.terms.redistribute,
+        },
+    })
+}
+
+/// Names what granted the disclosure, and the disclosed units: the same digest means that a
+/// copy of the same record holds the same units under the same policies.
+fn grant_digest(grants: &[Grant], units: &[String]) -> Digest {
+    let mut hash = Sha256::new();
+    hash.update(b"finp2p/grant/1");
+    let mut part = |bytes: &[u8]| {
+        // Length first: no part can run into the next.
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    for grant in grants {
+        part(grant.policy.uid.as_bytes());
+        part(&grant.policy.generation.to_be_bytes());
+    }
+    part(b"units");
+    units.iter().for_each(|unit| part(unit.as_bytes()));
+    Digest(hash.finalize().into())
+}
+
+/// The model's terms on the wire, or `None` when there they would say something else.
+fn terms(terms: &Terms, grant: Digest) -> Option<message::Terms> {
+    let mode = |mode: &Mode| match mode {
+        Mode::Pull => message::Mode::Pull,
+        Mode::Push => message::Mode::Push,
+    };
+    let purposes = match &terms.purposes {
+        None => Vec::new(),
+        // On the wire an empty list means every purpose: the opposite of what it is here.
+        Some(purposes) if purposes.is_empty() => return None,
+        Some(purposes) => purposes
+            .iter()
+            // A union of several policies may be longer than a message holds; fewer is narrower.
+            .take(PURPOSES_MAX)
+            .map(|purpose| message::Purpose::new(purpose.as_str()).ok())
+            .collect::<Option<_>>()?,
+    };
+    Some(message::Terms {
+        modes: List::new(terms.modes.iter().map(mode).collect()).ok()?,
+        purposes: List::new(purposes).ok()?,
+        exp: terms
+            .expires
+            .map(|end| u64::try_from(end.as_second()).unwrap_or(0)),
+        // Pull only: what was fetched is not kept, and there is no replica to renew.
+        retain: None,
+        lease: None,
+        redistribute: terms.redistribute,
+        grant,
+    })
+}

@@ -1,0 +1,39 @@
+//! Where the current record of a resource comes from.
+
+use finp2p_crds::ResourceId;
+
+use crate::primary::Primary;
+use crate::record::Record;
+
+/// The current version of a resource, as signed.
+#[derive(Clone, Debug)]
+pub struct StoredRecord {
+    /// Its version.
+    pub version: u64,
+    /// The record.
+    pub record: Record,
+}
+
+/// The record is there and cannot be had: the store does not give it, or it does not open.
+#[derive(Debug, thiserror::Error)]
+#[error("the private store does not give the record")]
+pub struct Unreadable(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// The records of this organization. Read only after a grant: see check 10.
+pub trait Records: Send + Sync {
+    /// The current version of the resource, or `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    fn current(&self, resource: &ResourceId) -> Result<Option<StoredRecord>, Unreadable>;
+}
+
+impl Records for Primary {
+    fn current(&self, resource: &ResourceId) -> Result<Option<StoredRecord>, Unreadable> {
+        let held = Self::current(self, resource).map_err(|error| Unreadable(Box::new(error)))?;
+        Ok(held.map(|held| StoredRecord {
+            version: held.version,
+            record: held.record,
+        }))
+    }
+}

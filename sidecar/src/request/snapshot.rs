@@ -1,0 +1,153 @@
+//! What the node decides with at one moment, and the swap that puts another in its place.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use finp2p_crds::access::{Facts, RequesterFault};
+use finp2p_crds::entry::PeerEntry;
+use finp2p_wire::digest::Digest;
+use finp2p_wire::key::Kid;
+
+use crate::config::Standing;
+use crate::config::tracker::Age;
+use crate::identity::Identity;
+
+/// The certificate of a record key with the issuing certificate it needs, as their envelopes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordCertificate {
+    /// The record key's.
+    pub certificate: Vec<u8>,
+    /// The issuing key's that signed it.
+    pub issuing: Vec<u8>,
+}
+
+/// What the node decides with. Immutable: a change of anything in it is another snapshot.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Number of the snapshot, set by [`Configuration::apply`]: never used twice.
+    pub generation: u64,
+    /// Digest of the configuration set, for audit entries.
+    pub set: Digest,
+    /// Who this node is, and the keys it speaks with.
+    pub identity: Arc<Identity>,
+    /// Every record key of this node that was ever certified, past ones too.
+    pub record_keys: BTreeMap<Kid, RecordCertificate>,
+    /// Peers, policies and assets.
+    pub facts: Arc<Facts>,
+    /// After a rolled-back configuration: only what these grant too is served.
+    pub restrained_by: Option<Arc<Facts>>,
+    /// Whether the configuration is too old to grant anything (`ConfigurationStale`).
+    pub stale: bool,
+    /// Requests a second from one organization.
+    pub requests_per_second: u32,
+}
+
+impl Snapshot {
+    /// The snapshot of a configuration that is in force, for the node that `identity` is.
+    #[must_use]
+    pub fn of(
+        standing: &Standing,
+        identity: Arc<Identity>,
+        record_keys: BTreeMap<Kid, RecordCertificate>,
+    ) -> Self {
+        let applied = &standing.applied;
+        let restrained_by = standing.restrained_by.as_ref();
+        Self {
+            generation: 0,
+            set: Digest(applied.digest),
+            identity,
+            record_keys,
+            facts: Arc::clone(&applied.facts),
+            restrained_by: restrained_by.map(|older| Arc::clone(&older.facts)),
+            stale: standing.age == Age::Stale,
+            requests_per_second: u32::try_from(applied.root.limits.requests_per_second)
+                .unwrap_or(0),
+        }
+    }
+
+    /// What is pinned for an organization, also when it is suspended. `None` for whoever is not
+    /// pinned, has no root keys, is claimed by more than one object, or is this organization.
+    pub fn peer(&self, organization: &str) -> Option<Cow<'_, PeerEntry>> {
+        let peer = entry(&self.facts, organization)?;
+        match &self.restrained_by {
+            None => Some(Cow::Borrowed(peer)),
+            Some(facts) => Some(Cow::Owned(both(peer, entry(facts, organization)?))),
+        }
+    }
+}
+
+fn entry<'f>(facts: &'f Facts, organization: &str) -> Option<&'f PeerEntry> {
+    match facts.reader(organization) {
+        Ok(peer) => Some(&peer.payload),
+        Err(RequesterFault::Suspended) => facts
+            .peers()
+            .iter()
+            .map(|peer| &peer.payload)
+            .find(|peer| peer.organization_id == organization),
+        Err(_) => None,
+    }
+}
+
+/// What two configurations agree to trust.
+fn both(one: &PeerEntry, other: &PeerEntry) -> PeerEntry {
+    let mut both = one.clone();
+    both.keys.retain(|key| other.keys.contains(key));
+    both.suspended |= other.suspended;
+    both.revoked_serials.extend(&other.revoked_serials);
+    both.minimum_protocol_version = one
+        .minimum_protocol_version
+        .max(other.minimum_protocol_version);
+    both
+}
+
+/// The snapshot in force.
+///
+/// An answer leaves only under the snapshot that decided it: [`Configuration::while_in_force`]
+/// audits and signs under a lock that [`Configuration::apply`] must have alone, so that once
+/// `apply` has returned no answer is signed by what was before.
+#[derive(Debug)]
+pub struct Configuration {
+    in_force: RwLock<Arc<Snapshot>>,
+}
+
+impl Configuration {
+    /// Starts with this snapshot.
+    #[must_use]
+    pub fn new(snapshot: Snapshot) -> Self {
+        let snapshot = Snapshot {
+            generation: 1,
+            ..snapshot
+        };
+        Self {
+            in_force: RwLock::new(Arc::new(snapshot)),
+        }
+    }
+
+    /// The snapshot in force.
+    pub fn current(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another snapshot in force, and returns its generation. When this returns, no answer
+    /// that an earlier one decided is signed any more.
+    pub fn apply(&self, snapshot: Snapshot) -> u64 {
+        let mut in_force = self
+            .in_force
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let generation = in_force.generation.saturating_add(1);
+        *in_force = Arc::new(Snapshot {
+            generation,
+            ..snapshot
+        });
+        generation
+    }
+
+    /// Does the last step of an answer, if the snapshot that decided it is still in force and for
+    /// as long as that takes. `None` when it is not: decide anew.
+    pub fn while_in_force<T>(&self, snapshot: &Snapshot, step: impl FnOnce() -> T) -> Option<T> {
+        let in_force = self.in_force.read().unwrap_or_else(PoisonError::into_inner);
+        (in_force.generation == snapshot.generation).then(step)
+    }
+}
