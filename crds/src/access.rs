@@ -14,6 +14,8 @@ mod grant;
 mod pointer;
 mod policy;
 mod refusal;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -114,7 +114,7 @@ pub struct PeerOrganizationSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("timestamp(self.notBefore) < timestamp(self.notAfter)")
+    validation = Rule::new("self.notBefore < self.notAfter")
         .message("notAfter must be later than notBefore")
 )]
 pub struct RootKey {

@@ -66,7 +66,7 @@ use crate::schema;
         .message("say which fields: write exactly one of fields (a list of JSON Pointers) or allFields: true"),
     validation = Rule::new("!has(self.users) || (has(self.purposes) && size(self.purposes) > 0)")
         .message("user information is shared for a purpose: list at least one in purposes"),
-    validation = Rule::new("!has(self.notBefore) || !has(self.notAfter) || timestamp(self.notBefore) < timestamp(self.notAfter)")
+    validation = Rule::new("!has(self.notBefore) || !has(self.notAfter) || self.notBefore < self.notAfter")
         .message("notAfter must be later than notBefore"),
     validation = Rule::new("!has(self.consent) || has(self.users)")
         .message("consent is given by users: write it on a policy with users"),

@@ -2,7 +2,13 @@
 //!
 //! - [`manifest`]: files and folders → typed objects, each with its position; hostile input.
 //! - [`finding`]: one thing that is wrong, where it stands, and how to mend it.
+//! - [`validate`]: the checks that an object must pass.
+//! - [`node`]: one namespace's resources in, one node's configuration out.
+//! - [`args`], [`command`]: the command line and what it does.
 
+pub mod args;
+pub mod command;
 pub mod finding;
 pub mod manifest;
 pub mod node;
+pub mod validate;

@@ -19,15 +19,23 @@
 //!
 //! The trait is synchronous and knows no runtime: asynchronous callers use a blocking thread.
 
+mod census;
 mod error;
+mod key;
+mod keyring;
 mod memory;
+mod sealed;
+mod sled;
+mod watermark;
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
 pub use error::StoreError;
+pub use key::StoreKey;
 pub use memory::MemoryStore;
+pub use sled::SledStore;
 
 /// Longest name of a row in bytes: a resource identifier is far shorter, and name and row
 /// header must fit one 2 KiB row together with some of the value.

@@ -20,7 +20,7 @@ pub type Digest = [u8; 32];
 #[non_exhaustive]
 pub enum Entry {
     /// A decision about a request, allowed or refused.
-    Decision(Decision),
+    Decision(Box<Decision>),
     /// Refusals before a signature was verified, counted.
     Counted(Counted),
     /// A change of what decides: configuration, keys, trust.
@@ -146,7 +146,7 @@ impl Decision {
 
 impl From<Decision> for Entry {
     fn from(decision: Decision) -> Self {
-        Self::Decision(decision)
+        Self::Decision(Box::new(decision))
     }
 }
 

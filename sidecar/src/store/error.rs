@@ -117,13 +117,15 @@ pub enum StoreError {
     },
     /// The database cannot be opened.
     #[error(
-        "the rows of the store in {} are corrupt and were left untouched: restore the volume \
-         from a backup",
+        "the rows of the store in {} are corrupt, and nothing was made anew over them: restore \
+         the volume from a backup",
         dir.display()
     )]
     Corrupt {
         /// The store directory.
         dir: PathBuf,
+        /// What the database said, when it did not panic.
+        source: Option<::sled::Error>,
     },
     /// The store holds less than it has acknowledged.
     #[error(

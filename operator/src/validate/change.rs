@@ -1,0 +1,76 @@
+//! The rules about edits: what an API server refuses to change. In files nobody stands
+//! between the editor and the node, so whoever follows a folder asks here first.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Checker, rule};
+use crate::finding::Finding;
+use crate::manifest::{Document, Folder, Manifest, Object, ObjectId};
+
+impl Checker {
+    /// Takes out of `new` what may not be changed into it from `old` (immutable fields), as
+    /// findings and as refused objects; whoever applies the folder keeps their former version.
+    pub fn refuse_changes(&self, old: &Folder, new: &mut Folder) {
+        let former: BTreeMap<&ObjectId, &Object> = old
+            .namespaces
+            .iter()
+            .flat_map(|namespace| &namespace.objects)
+            .map(|object| (&object.id, object))
+            .collect();
+        let mut findings = Vec::new();
+        for namespace in &mut new.namespaces {
+            let refused = &mut namespace.refused;
+            namespace.objects.retain(|object| {
+                let wrong = former
+                    .get(&object.id)
+                    .map(|old| self.check_change(old, object))
+                    .unwrap_or_default();
+                if wrong.is_empty() {
+                    return true;
+                }
+                refused.insert(object.id.clone());
+                findings.extend(wrong);
+                false
+            });
+        }
+        new.findings.extend(findings);
+        new.findings.sort();
+        new.findings.dedup();
+    }
+
+    /// What of an edit breaks a rule about edits.
+    pub fn check_change(&self, old: &Object, new: &Object) -> Vec<Finding> {
+        let Some(checks) = self.kinds.get(&new.id.kind) else {
+            return Vec::new();
+        };
+        let (Some(before), Some(after)) = (spec(&old.manifest), spec(&new.manifest)) else {
+            return Vec::new();
+        };
+        let document = Document {
+            source: new.source.clone(),
+            place: new.place.clone(),
+            value: after,
+            api_version: String::new(),
+            kind: new.id.kind.clone(),
+            namespace: new.id.namespace.clone(),
+            name: new.id.name.clone(),
+        };
+        rule::check_change(&document, checks, &before)
+    }
+}
+
+/// The object as the rules see it.
+fn spec(manifest: &Manifest) -> Option<Value> {
+    fn wrap(spec: &impl Serialize) -> Option<Value> {
+        Some(json!({"spec": serde_json::to_value(spec).ok()?}))
+    }
+    match manifest {
+        Manifest::PeerOrganization(object) => wrap(&object.spec),
+        Manifest::SharedAsset(object) => wrap(&object.spec),
+        Manifest::SharingPolicy(object) => wrap(&object.spec),
+        Manifest::Secret(_) | Manifest::ConfigMap(_) => None,
+    }
+}

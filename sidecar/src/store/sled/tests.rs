@@ -1,0 +1,59 @@
+//! The store as its users, its disk and its enemies see it.
+
+mod fixture;
+mod model;
+mod opening;
+mod tamper;
+
+use std::{fs, path::Path};
+
+use super::SledStore;
+use crate::store::{Key, Space, Store as _, StoreError, StoreKey, Value};
+
+fn store_key() -> StoreKey {
+    StoreKey::from([0x42; 32])
+}
+
+fn key(name: &str) -> Key {
+    Key::new(Space::Asset, name).unwrap()
+}
+
+fn value(bytes: usize, seed: u64) -> Value {
+    let numbers = (0_u64..).map(|n| n.wrapping_add(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let stream = numbers.flat_map(u64::to_be_bytes);
+    stream.take(bytes).collect::<Vec<u8>>().into()
+}
+
+fn open(dir: &Path) -> Result<SledStore, StoreError> {
+    SledStore::open(dir, &store_key())
+}
+
+/// The rows without the store, as somebody with a disk editor sees them.
+fn raw(dir: &Path) -> ::sled::Db {
+    ::sled::Config::new()
+        .path(dir.join("rows"))
+        .flush_every_ms(None)
+        .open()
+        .unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for item in fs::read_dir(from).unwrap() {
+        let item = item.unwrap();
+        let target = to.join(item.file_name());
+        if item.file_type().unwrap().is_dir() {
+            copy(&item.path(), &target);
+        } else {
+            fs::copy(item.path(), target).unwrap();
+        }
+    }
+}
+
+/// Everything in the store, decrypted.
+fn listing(store: &SledStore) -> Vec<(Key, Value)> {
+    let spaces = Space::ALL.into_iter();
+    spaces
+        .flat_map(|space| store.list(space, "").unwrap())
+        .collect()
+}
