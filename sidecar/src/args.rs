@@ -20,7 +20,7 @@ pub struct Args {
     /// Directory on the node's own volume: keys, private store, audit log.
     #[arg(long, env = "FINP2P_STATE", value_name = "DIR")]
     pub state: PathBuf,
-    /// File with the store key: 32 random bytes in base64 (head -c 32 /dev/urandom | base64).
+    /// File with the store key: 32 random bytes, or 64 hex digits (head -c 32 /dev/urandom > store.key).
     /// Without it the private store cannot be read, by nobody.
     #[arg(long, env = "FINP2P_STORE_KEY", value_name = "FILE")]
     pub store_key: PathBuf,

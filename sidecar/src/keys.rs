@@ -5,8 +5,6 @@
 //! certifies the public halves: they go out as certificate requests in the node's report, and the
 //! certificates come back in the root of its configuration.
 
-use std::collections::BTreeSet;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use finp2p_crds::sidecar_config::CertificateRequest;
@@ -118,35 +116,56 @@ impl NodeKeys {
         ]
     }
 
+    /// The session key, for whoever speaks with it.
+    #[must_use]
+    pub fn session_key(&self) -> SigningKey {
+        SigningKey::from_seed(&self.session.to_seed())
+    }
+
     /// The certificates of `root` (base64) that this node presents, if its session and record
     /// keys are both among them: for every key the one that ends last, after the certificates
     /// of the issuing keys behind them.
     #[must_use]
-    pub fn certified(&self, certificates: &[String], incarnation: u64) -> Option<Vec<Vec<u8>>> {
+    pub fn certified(&self, certificates: &[String], incarnation: u64) -> Option<Certified> {
         let known: Vec<_> = certificates
             .iter()
             .filter_map(|text| Presentable::decode(text))
             .filter(|known| known.certificate.incarnation == incarnation)
             .collect();
-        let last = |role: Role, key: &SigningKey| {
+        let last = |role: Role, kid: Kid| {
             known
                 .iter()
-                .filter(|known| known.is(role, key.kid()))
+                .filter(|known| known.is(role, kid))
                 .max_by_key(|known| known.certificate.not_after)
         };
-        let session = last(Role::Session, &self.session)?;
-        let record = last(Role::Record, &self.record)?;
-        let mut presented = Vec::new();
-        for issuer in BTreeSet::from([session.issuer, record.issuer]) {
-            let issuing = known
-                .iter()
-                .filter(|known| known.is(Role::Issuing, issuer))
-                .max_by_key(|known| known.certificate.not_after)?;
-            presented.push(issuing.bytes.clone());
+        let session = last(Role::Session, self.session.kid())?;
+        let record = last(Role::Record, self.record.kid())?;
+        let record_issuing = last(Role::Issuing, record.issuer)?;
+        let mut presented = vec![record_issuing];
+        if session.issuer != record.issuer {
+            presented.push(last(Role::Issuing, session.issuer)?);
         }
-        presented.extend([session.bytes.clone(), record.bytes.clone()]);
-        Some(presented)
+        presented.extend([session, record]);
+        Some(Certified {
+            ends: presented.iter().map(|p| p.certificate.not_after).min()?,
+            presented: presented.iter().map(|p| p.bytes.clone()).collect(),
+            record: record.bytes.clone(),
+            record_issuing: record_issuing.bytes.clone(),
+        })
     }
+}
+
+/// The certificates that a node speaks with, as their envelopes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certified {
+    /// What a hello presents: issuing, session and record certificates.
+    pub presented: Vec<Vec<u8>>,
+    /// The record key's.
+    pub record: Vec<u8>,
+    /// That of the issuing key behind the record key's.
+    pub record_issuing: Vec<u8>,
+    /// Last second at which all of them are valid, unix seconds.
+    pub ends: u64,
 }
 
 /// A certificate of our own, read but not verified: peers do that.
