@@ -1,6 +1,8 @@
 //! The operator: manifests in, node configuration out.
 //!
 //! - [`manifest`]: files and folders → typed objects, each with its position; hostile input.
+//! - [`node`]: one namespace's resources → one node's configuration and every status.
+//! - [`keys`]: root and issuing keys, certificates, public records.
 //! - [`finding`]: one thing that is wrong, where it stands, and how to mend it.
 //! - [`validate`]: the checks that an object must pass.
 //! - [`node`]: one namespace's resources in, one node's configuration out.
@@ -9,6 +11,7 @@
 pub mod args;
 pub mod command;
 pub mod finding;
+pub mod keys;
 pub mod manifest;
 pub mod node;
 pub mod validate;

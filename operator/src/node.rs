@@ -2,6 +2,7 @@
 //!
 //! Modules in reading order:
 //! - [`inputs`]: everything the plan looks at, as plain data.
+//! - [`files`]: the objects among them that stand in files.
 //! - [`validate`]: what each object is, and what is wrong with it. Every check is a small pure
 //!   function that returns a reason and a sentence.
 //! - [`plan`]: slices, root, statuses, certificates to sign, the next moment to look again.
@@ -18,6 +19,7 @@
 //! object changes one slice and the statuses of that object and of those that name it or are
 //! named by it.
 
+pub mod files;
 pub mod inputs;
 pub mod plan;
 pub mod validate;

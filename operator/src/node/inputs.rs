@@ -64,8 +64,10 @@ pub enum Age {
     Written {
         /// Path of the file, relative to the folder that was given.
         path: String,
-        /// Position of the document in the file, from 0.
-        position: usize,
+        /// Position of the document in the file.
+        document: usize,
+        /// Position in a `kind: List`, or 0.
+        item: usize,
     },
 }
 

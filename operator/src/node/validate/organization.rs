@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use finp2p_crds::condition::reasons;
 use finp2p_crds::peer_organization::{Role, RootKey};
 use finp2p_crds::resource_id::is_organization;
+use finp2p_wire::envelope;
 use finp2p_wire::key::PublicKey;
 
 use super::{Finding, Local, Organization, Verdict, first};
@@ -387,19 +390,29 @@ fn refused_by_records(
     if local.revokes(certificate.serial) {
         return Some(format!("is revoked (serial {})", certificate.serial));
     }
-    let kid = |key: &RootKey| {
-        PublicKey::from_spki_base64(&key.public_key)
-            .ok()
-            .map(|k| k.kid())
-    };
-    let known = local
+    let roots: Vec<PublicKey> = local
         .keys()
         .iter()
-        .any(|key| kid(key) == Some(certificate.root));
-    (!local.keys().is_empty() && !known).then(|| {
-        format!(
+        .filter_map(|key| PublicKey::from_spki_base64(&key.public_key).ok())
+        .collect();
+    if roots.is_empty() {
+        return None;
+    }
+    let Some(root) = roots.iter().find(|root| root.kid() == certificate.root) else {
+        return Some(format!(
             "was certified by a root key that is not among the keys of {}",
             local.id
+        ));
+    };
+    let bytes = STANDARD.decode(&certificate.base64).unwrap_or_default();
+    let verified = envelope::open(&bytes).is_ok_and(|e| {
+        e.verify(envelope::Kind::Cert, &local.node.network, root)
+            .is_ok()
+    });
+    (!verified).then(|| {
+        format!(
+            "was certified for another network than {}",
+            local.node.network
         )
     })
 }
