@@ -1,5 +1,7 @@
 //! The log as its users see it: what is detected, what is recovered, what a bad disk does.
 
+mod crash;
+
 use std::{
     fs::{self, File},
     io,

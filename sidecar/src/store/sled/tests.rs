@@ -1,5 +1,6 @@
 //! The store as its users, its disk and its enemies see it.
 
+mod crash;
 mod fixture;
 mod model;
 mod opening;
