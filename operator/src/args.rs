@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::validate;
+use crate::keys::{certify, export, keygen};
 
 /// FinP2P operator: declares private data sharing between institutions.
 #[derive(Debug, Parser)]
@@ -18,4 +19,10 @@ pub struct Args {
 pub enum Command {
     /// Check manifests without applying them.
     Validate(validate::Validate),
+    /// Make the keys of a new organization.
+    Keygen(keygen::Keygen),
+    /// Certify an issuing key with the root key, once a year.
+    Certify(certify::Certify),
+    /// Print the public record of an organization, for its peers.
+    Export(export::Export),
 }

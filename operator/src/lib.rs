@@ -5,7 +5,6 @@
 //! - [`keys`]: root and issuing keys, certificates, public records.
 //! - [`finding`]: one thing that is wrong, where it stands, and how to mend it.
 //! - [`validate`]: the checks that an object must pass.
-//! - [`node`]: one namespace's resources in, one node's configuration out.
 //! - [`args`], [`command`]: the command line and what it does.
 
 pub mod args;

@@ -8,6 +8,8 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use finp2p_operator::args::{Args, Command};
 use finp2p_operator::command;
+use finp2p_operator::keys::{certify, export, keygen};
+use jiff::Timestamp;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -22,10 +24,25 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
     match &args.command {
         Command::Validate(validate) => {
-            command::validate::run(validate, std::io::stdin().lock(), std::io::stdout().lock())
-                .context("validate")
+            return command::validate::run(validate, stdin.lock(), stdout.lock())
+                .context("validate");
         }
+        Command::Keygen(args) => {
+            keygen::run(args, now(), &mut rand::rng(), stdout.lock()).context("keygen")?;
+        }
+        Command::Certify(args) => {
+            certify::run(args, now(), &mut rand::rng(), stdout.lock()).context("certify")?;
+        }
+        Command::Export(args) => export::run(args, stdout.lock()).context("export")?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The clock, read here and nowhere else.
+#[expect(clippy::disallowed_methods, reason = "main is where the clock is read")]
+fn now() -> Timestamp {
+    Timestamp::now()
 }

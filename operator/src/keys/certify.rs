@@ -15,16 +15,9 @@ use super::keygen::{ISSUING_DAYS, days_after};
 use super::secret::{self, SecretError};
 use super::signer::{self, SigningError, Terms};
 
-/// Certifies an issuing key with the root key, for a year.
-///
-/// Needed once a year, and after an issuing key was stolen (then without --issuer, which makes a
-/// new one; also raise spec.node.incarnation and list the old serial in revokedSerials). Writes
-/// the Secret; nodes get new certificates as soon as it is applied, and no peer edits anything.
+/// Certifies an issuing key with the root key, for a year, and writes its Secret.
 #[derive(Args, Clone, Debug)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "Example:\n  finp2p-operator certify bank-b --network sandbox-finp2p --root-key /media/offline/bank-b-root-key.pem --issuer bank-b-issuer.yaml"
-)]
+#[command(after_long_help = HELP)]
 pub struct Certify {
     /// Id of the organization on the network: bank-b.
     #[arg(value_name = "ORG")]
@@ -54,6 +47,17 @@ pub struct Certify {
     #[arg(long, value_name = "NS")]
     pub namespace: Option<String>,
 }
+
+const HELP: &str = "\
+Needed once a year, and when an issuing key may have been stolen: then leave out --issuer, which
+makes a new key, raise spec.node.incarnation, and list the serial of the old certificate in
+revokedSerials. Nodes get new certificates as soon as the Secret is applied, and no peer edits
+anything.
+
+Example:
+  finp2p-operator certify bank-b --network sandbox-finp2p \\
+    --root-key /media/offline/bank-b-root-key.pem --issuer bank-b-issuer.yaml
+";
 
 /// Why nothing was certified.
 #[derive(Debug, thiserror::Error)]

@@ -9,14 +9,8 @@ use finp2p_crds::peer_organization::{Issuer, PeerOrganization, PeerOrganizationS
 use crate::manifest::{Document, Manifest, Reader};
 
 /// Prints the public record of an organization: what its peers apply.
-///
-/// Reads the manifests of FOLDER and puts together what is public of ORG: root keys, addresses,
-/// issuer. Nothing else is printed: no node, no labels, no suspension, no Secret.
 #[derive(Args, Clone, Debug)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "Example:\n  finp2p-operator export banks/bank-b bank-b > members/bank-b.yaml"
-)]
+#[command(after_long_help = HELP)]
 pub struct Export {
     /// Folder with the organization's manifests.
     #[arg(value_name = "FOLDER")]
@@ -25,6 +19,14 @@ pub struct Export {
     #[arg(value_name = "ORG")]
     pub organization: String,
 }
+
+const HELP: &str = "\
+Reads the manifests of FOLDER and puts together what is public of ORG: root keys, addresses,
+issuer. Nothing else is printed: no node, no labels, no suspension, no Secret.
+
+Example:
+  finp2p-operator export banks/bank-b bank-b > banks/members/bank-b.yaml
+";
 
 /// Why nothing was exported.
 #[derive(Debug, thiserror::Error)]

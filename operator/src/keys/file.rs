@@ -1,8 +1,8 @@
 //! Files that appear whole or not at all. Written beside their place, synced, then moved there.
 
-use std::fs::{File, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -36,7 +36,7 @@ pub enum FileError {
     #[error("{0} exists and is not overwritten: move it away, or choose another folder with --out")]
     Exists(PathBuf),
     /// It could not be written.
-    #[error("{path} could not be written; does the folder exist, and may you write there?")]
+    #[error("{path} could not be written; may you write there?")]
     Write {
         /// The file.
         path: PathBuf,
@@ -100,6 +100,18 @@ pub fn write(
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(failed)
+}
+
+/// Makes a folder, for its owner only, unless it is there.
+///
+/// # Errors
+/// [`FileError::Write`].
+pub fn folder(path: &Path) -> Result<(), FileError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| FileError::Write {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Refuses a path where something is.

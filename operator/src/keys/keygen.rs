@@ -18,22 +18,9 @@ use super::secret::{self, SecretError};
 use super::signer::{self, SigningError, Terms};
 use super::{day_of, years_after};
 
-/// Makes the keys of a new organization.
-///
-/// Writes three files:
-///   ORG-root-key.pem   the root key. Whoever has it is the organization. Keep it offline; it is
-///                      needed once a year, by `certify`.
-///   ORG-issuer.yaml    a Secret with the issuing key, certified for a year: apply it to the
-///                      namespace of the node. It certifies the node's keys without people.
-///   ORG.yaml           the public record: give it to the consortium, or to each peer. It holds
-///                      nothing secret.
-///
-/// Nothing is overwritten, and no key is printed.
+/// Makes the keys of a new organization. Nothing is overwritten, and no key is printed.
 #[derive(Args, Clone, Debug)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "Example:\n  finp2p-operator keygen bank-b --network sandbox-finp2p --address /dns4/finp2p.bank-b.example/tcp/4001"
-)]
+#[command(after_long_help = HELP)]
 pub struct Keygen {
     /// Id of the organization on the network, the first part of its resource ids: bank-b.
     #[arg(value_name = "ORG")]
@@ -57,6 +44,21 @@ pub struct Keygen {
     #[arg(long, value_name = "NS")]
     pub namespace: Option<String>,
 }
+
+const HELP: &str = "\
+Writes three files:
+  ORG-root-key.pem   the root key. Whoever has it is the organization. Keep it offline; it is
+                     needed once a year, by certify.
+  ORG-issuer.yaml    a Secret with the issuing key, certified for a year: apply it to the
+                     namespace of the node. It certifies the node's keys without people.
+  ORG.yaml           the public record: give it to the consortium, or to each peer. It holds
+                     nothing secret.
+Nothing is overwritten, and no key is printed.
+
+Example:
+  finp2p-operator keygen bank-b --network sandbox-finp2p \\
+    --address /dns4/finp2p.bank-b.example/tcp/4001
+";
 
 /// Why no keys were made.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +174,7 @@ pub fn run(
         .map_err(KeygenError::Record)?;
     let pem = root.to_pkcs8_pem().map_err(KeygenError::Root)?;
 
+    file::folder(&args.out)?;
     file::write(&paths.root, &pem, Readers::Owner, Existing::Keep)?;
     file::write(&paths.secret, &secret, Readers::Owner, Existing::Keep)?;
     file::write(&paths.record, &record, Readers::Everybody, Existing::Keep)?;
