@@ -28,7 +28,7 @@ mod split;
 mod yaml;
 
 pub use document::{Document, Source};
-pub use folder::{Folder, Namespace, Reader};
+pub use folder::{Cost, Folder, Namespace, Reader};
 pub use object::{Keyed, Manifest, Object, ObjectId};
 
 use crate::finding::Finding;

@@ -24,6 +24,19 @@ pub struct Folder {
     /// false, an object that is not here may still be meant to exist: whoever applies the
     /// folder keeps what it has rather than take the absence for a deletion.
     pub complete: bool,
+    /// What reading it took.
+    pub cost: Cost,
+}
+
+/// What reading took; each is bounded in [`limits`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Bytes of text.
+    pub bytes: usize,
+    /// YAML documents.
+    pub documents: usize,
+    /// Mappings, sequences, scalars and keys.
+    pub nodes: usize,
 }
 
 /// The objects of one namespace.
@@ -160,6 +173,11 @@ impl<'a> Reader<'a> {
             namespaces: namespaces.into_values().collect(),
             findings: self.findings,
             complete: self.complete,
+            cost: Cost {
+                bytes: limits::TOTAL_MAX_BYTES.saturating_sub(self.bytes),
+                documents: self.documents,
+                nodes: limits::TOTAL_MAX_NODES.saturating_sub(self.nodes),
+            },
         }
     }
 
@@ -256,10 +274,11 @@ impl<'a> Reader<'a> {
                     "documents",
                 );
             }
-            match yaml::parse(piece, self.nodes) {
+            let (nodes, parsed) = yaml::parse(piece, self.nodes);
+            self.nodes = self.nodes.saturating_sub(nodes);
+            match parsed {
                 Err(refusal) => self.lose(document::refusal(file, refusal)),
                 Ok(parsed) => {
-                    self.nodes = self.nodes.saturating_sub(parsed.nodes);
                     for document in Document::from_parsed(file, index.saturating_add(1), parsed) {
                         self.document(document, belongs);
                     }

@@ -17,8 +17,6 @@ pub struct Parsed {
     pub value: Value,
     /// Where its nodes stand.
     pub place: Place,
-    /// Nodes in it: mappings, sequences, scalars and keys.
-    pub nodes: usize,
     /// Things that are probably not meant.
     pub remarks: Vec<Refusal>,
 }
@@ -36,13 +34,13 @@ pub struct Refusal {
     pub cure: &'static str,
 }
 
-/// Reads one document of at most `budget` nodes.
-///
-/// # Errors
-/// The first [`Refusal`]; nothing of a refused document is used.
-pub fn parse(piece: Piece<'_>, budget: usize) -> Result<Parsed, Refusal> {
+/// Reads one document of at most `budget` nodes. Returns how many nodes were read, also of a
+/// document that is refused, and the document or the first thing wrong with it; nothing of a
+/// refused document is used.
+pub fn parse(piece: Piece<'_>, budget: usize) -> (usize, Result<Parsed, Refusal>) {
     let mut reader = Reader {
         offset: piece.line.saturating_sub(1),
+        last: last_line(piece),
         budget: budget.min(limits::DOCUMENT_MAX_NODES),
         nodes: 0,
         stack: Vec::new(),
@@ -50,27 +48,15 @@ pub fn parse(piece: Piece<'_>, budget: usize) -> Result<Parsed, Refusal> {
         documents: 0,
         remarks: Vec::new(),
     };
-    reader.check_text(piece.text)?;
-    let mut parser = Parser::new_from_str(piece.text);
-    while let Some(next) = parser.next_event() {
-        let (event, span) = next.map_err(|error| Refusal {
-            at: reader.position(*error.marker()),
-            reason: "YamlSyntax",
-            message: format!("not YAML: {}", error.info()),
-            cure: "mend the syntax at or just before this line (indentation by spaces, a missing quote or colon)",
-        })?;
-        if matches!(event, Event::StreamEnd) {
-            break;
-        }
-        reader.take(event, span)?;
-    }
+    let outcome = reader.read(piece.text);
     let (value, place) = reader.root.take().unwrap_or_default();
-    Ok(Parsed {
+    let remarks = std::mem::take(&mut reader.remarks);
+    let parsed = outcome.map(|()| Parsed {
         value,
         place,
-        nodes: reader.nodes,
-        remarks: reader.remarks,
-    })
+        remarks,
+    });
+    (reader.nodes, parsed)
 }
 
 enum Frame {
@@ -88,7 +74,10 @@ enum Frame {
 }
 
 struct Reader {
+    /// Lines of the file before the document.
     offset: u32,
+    /// Last line of the document: the parser finds an unexpected end one line further down.
+    last: u32,
     budget: usize,
     nodes: usize,
     stack: Vec<Frame>,
@@ -98,10 +87,28 @@ struct Reader {
 }
 
 impl Reader {
+    fn read(&mut self, text: &str) -> Result<(), Refusal> {
+        self.check_text(text)?;
+        let mut parser = Parser::new_from_str(text);
+        while let Some(next) = parser.next_event() {
+            let (event, span) = next.map_err(|error| Refusal {
+                at: self.position(*error.marker()),
+                reason: "YamlSyntax",
+                message: format!("not YAML: {}", error.info()),
+                cure: "mend the syntax at or just before this line (indentation by spaces, a missing quote or colon)",
+            })?;
+            if matches!(event, Event::StreamEnd) {
+                break;
+            }
+            self.take(event, span)?;
+        }
+        Ok(())
+    }
+
     fn position(&self, marker: Marker) -> Position {
         let line = u32::try_from(marker.line()).unwrap_or(u32::MAX);
         Position {
-            line: line.saturating_add(self.offset),
+            line: line.saturating_add(self.offset).min(self.last),
             column: u32::try_from(marker.col())
                 .unwrap_or(u32::MAX)
                 .saturating_add(1),
@@ -358,6 +365,11 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+fn last_line(piece: Piece<'_>) -> u32 {
+    let lines = u32::try_from(piece.text.lines().count()).unwrap_or(u32::MAX);
+    piece.line.saturating_add(lines).saturating_sub(1)
 }
 
 fn check_key(
