@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::pointer::{is_at_or_below, is_pointer};
+use super::pointer::is_at_or_below;
 use super::refusal::{Miss, Reason, Refusal, Shortfall};
 use crate::entry::{Entry, PolicyEntry};
 use crate::sharing_policy::{Mode, SharingPolicySpec};
@@ -212,7 +212,8 @@ pub(super) fn choose<'a>(all: Vec<Opened<'a>>, wanted: Wanted<'_>) -> Option<Vec
     };
     if let Wanted::Units(pointers) = wanted {
         let names_something = |pointer: &String| {
-            is_pointer(pointer) && all.iter().any(|o| is_at_or_below(o.unit, pointer))
+            all.iter()
+                .any(|opened| is_at_or_below(opened.unit, pointer))
         };
         if pointers.len() > WANTED_MAX_POINTERS || !pointers.iter().all(names_something) {
             return None;

@@ -1,8 +1,10 @@
 //! What grants disclose and what a refused peer is told, one sentence each.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::super::*;
 use super::bond::{ask, declared, fields, purposes, refusal, units, wanting};
-use super::world::{Ask, open, strings};
+use super::world::{Ask, at, open, strings};
 
 #[test]
 fn with_purposes_a_request_must_name_one_of_them() {
@@ -148,4 +150,45 @@ fn a_policy_that_is_not_advertised_grants_and_is_never_betrayed() {
         assert_eq!((refusal.reason, refusal.told), (reason, told));
         assert_eq!(refusal.policies.len(), specs.len());
     }
+}
+
+#[test]
+fn the_audit_sees_every_policy_that_failed_and_why_by_name() {
+    let expired = SharingPolicySpec {
+        not_after: Some(Time(at(10))),
+        ..open()
+    };
+    let world = declared(&[purposes(&["audit"]), expired, fields(&["/ghost"])]);
+    let refusal = refusal(&ask(), &world);
+    let because: Vec<_> = refusal
+        .policies
+        .iter()
+        .map(|miss| (miss.policy.name.as_str(), miss.because.clone()))
+        .collect();
+    assert_eq!(
+        because,
+        [
+            ("policy-0", Shortfall::Purpose),
+            ("policy-1", Shortfall::Expired),
+            ("policy-2", Shortfall::Fields),
+        ]
+    );
+}
+
+#[test]
+fn a_grant_that_opens_nothing_of_the_answer_is_not_named() {
+    let world = declared(&[
+        fields(&["/name"]),
+        fields(&["/ghost"]),
+        fields(&["/coupon"]),
+    ]);
+    let names = |ask: &Ask| -> Vec<String> {
+        let grants = ask.of(&decide, &world).unwrap().grants;
+        grants
+            .iter()
+            .map(|grant| grant.policy.name.clone())
+            .collect()
+    };
+    assert_eq!(names(&ask()), ["policy-0", "policy-2"]);
+    assert_eq!(names(&wanting(&["/coupon"])), ["policy-2"]);
 }

@@ -159,6 +159,19 @@ const MISREADINGS: &[Fault<fn(&mut Declared)>] = &[
 /// Faults in the decision itself.
 const MISJUDGEMENTS: &[Fault<Broken>] = &[
     (
+        "grants that open nothing are named",
+        |f, q| {
+            decide(f, q).map(|mut access| {
+                let in_force = grants_in_force(f, q.now, q.requester, q.resource, q.operation);
+                let grants = in_force.map(|in_force| in_force.grants().to_vec());
+                access.grants = grants.unwrap_or_default();
+                access.grants.retain(|grant| grant.is_for(q.purpose));
+                access
+            })
+        },
+        "itself",
+    ),
+    (
         "boundaries are late",
         |f, q| {
             let now = q.now.checked_add(SignedDuration::from_secs(1)).unwrap();

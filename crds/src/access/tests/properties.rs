@@ -75,7 +75,7 @@ pub const ALL: &[(&str, Property)] = &[
 ];
 
 /// Worlds that each property is tried on.
-const CASES: u32 = 256;
+const CASES: u32 = 512;
 
 #[test]
 fn every_property_holds_in_random_worlds() {

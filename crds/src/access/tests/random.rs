@@ -83,7 +83,7 @@ fn some_peers() -> impl Strategy<Value = Vec<Entry<PeerEntry>>> {
     let one = (some_labels(), 0_u8..8);
     (
         prop::collection::vec(one, 3),
-        select(vec!["", "", "", "o0", "o1", "us"]),
+        select(vec!["", "", "", "", "", "", "o0", "o1", "us"]),
     )
         .prop_map(|(three, extra)| {
             let mut peers: Vec<_> = (0..)

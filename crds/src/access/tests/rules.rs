@@ -5,10 +5,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::super::*;
 use super::bond::{ask, declared, fields, refusal, shortfall, units};
 use super::world::{
-    Ask, Declared, asset, at, everyone, labelled, named, open, peer, set_not_yet, strings,
+    Ask, Declared, asset, at, everyone, labelled, labels, named, open, peer, policy, set_not_yet,
+    strings,
 };
 use crate::shared_asset::From;
-use crate::sharing_policy::Selection;
+use crate::sharing_policy::{Selection, UserSelection};
 
 #[test]
 fn without_a_policy_nothing_is_shared() {
@@ -78,41 +79,73 @@ fn peers_and_assets_are_selected_by_name_of_the_object_by_label_or_all() {
 
 #[test]
 fn a_policy_that_breaks_a_rule_of_the_schema_grants_nothing() {
-    for broken in [
-        SharingPolicySpec {
-            assets: None,
-            ..open()
-        },
-        SharingPolicySpec {
-            all_fields: None,
-            ..open()
-        },
-        SharingPolicySpec {
-            all_fields: Some(false),
-            ..open()
-        },
-        SharingPolicySpec {
-            fields: Some(strings(&["/name"])),
-            ..open()
-        },
-        SharingPolicySpec {
-            fields: Some(vec![]),
-            all_fields: None,
-            ..open()
-        },
-        SharingPolicySpec {
-            purposes: Some(vec![]),
-            ..open()
-        },
-        SharingPolicySpec {
-            fields: Some(strings(&["", "/", "name"])),
-            all_fields: None,
-            ..open()
-        },
-    ] {
-        let access = ask().of(&decide, &declared(std::slice::from_ref(&broken)));
-        assert!(access.is_err(), "{broken:?}");
+    type Break = fn(&mut SharingPolicySpec);
+    let malformed: [Break; 9] = [
+        |spec| spec.assets = None,
+        |spec| spec.users = Some(UserSelection::default()),
+        |spec| spec.all_fields = None,
+        |spec| spec.all_fields = Some(false),
+        |spec| spec.fields = Some(strings(&["/name"])),
+        |spec| spec.assets = Some(Selection::default()),
+        |spec| spec.peers = Selection::default(),
+        |spec| spec.peers.all = Some(false),
+        |spec| spec.peers.names = Some(strings(&["b"])),
+    ];
+    for (n, change) in malformed.iter().enumerate() {
+        let mut spec = open();
+        change(&mut spec);
+        assert_eq!(standing(&spec, at(10)), Err(Shortfall::Malformed), "{n}");
+        assert!(ask().of(&decide, &declared(&[spec])).is_err(), "{n}");
     }
+    let empty: [Break; 2] = [
+        |spec| spec.purposes = Some(vec![]),
+        |spec| *spec = fields(&["", "/", "name"]),
+    ];
+    for (n, change) in empty.iter().enumerate() {
+        let mut spec = open();
+        change(&mut spec);
+        assert!(ask().of(&decide, &declared(&[spec])).is_err(), "{n}");
+    }
+}
+
+#[test]
+fn a_selection_that_is_not_exactly_one_thing_picks_nothing() {
+    let two = Selection {
+        all: Some(true),
+        ..named(&["b"])
+    };
+    let three = Selection {
+        names: two.names.clone(),
+        all: Some(true),
+        ..labelled(&[("x", "y")])
+    };
+    let refused = Selection {
+        all: Some(false),
+        ..Selection::default()
+    };
+    for selection in [
+        two,
+        three,
+        refused,
+        Selection::default(),
+        named(&[]),
+        labelled(&[]),
+    ] {
+        assert!(
+            !selects(&selection, "b", &labels(&[("x", "y")])),
+            "{selection:?}"
+        );
+    }
+}
+
+#[test]
+fn a_grant_of_neither_fields_nor_all_fields_opens_nothing() {
+    let spec = SharingPolicySpec {
+        all_fields: None,
+        ..open()
+    };
+    let policy = Arc::new(policy("none", spec));
+    assert!(!Grant { policy }.opens("/name"));
 }
 
 #[test]

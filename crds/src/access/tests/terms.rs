@@ -119,6 +119,35 @@ fn purposes_in_the_terms_hold_for_every_unit() {
 }
 
 #[test]
+fn a_unit_that_one_policy_opens_for_all_purposes_is_bound_to_none() {
+    let audit = SharingPolicySpec {
+        purposes: Some(strings(&["audit"])),
+        ..open()
+    };
+    let asking = Ask {
+        purpose: Some("audit".to_owned()),
+        ..ask()
+    };
+    let purposes = |specs: &[SharingPolicySpec]| {
+        let access = asking.of(&decide, &declared(specs)).unwrap();
+        access.terms.purposes
+    };
+    assert_eq!(purposes(&[audit.clone(), open()]), None);
+    let bound = purposes(&[audit, until(20, open())]);
+    assert_eq!(bound, Some(strings(&["audit"])));
+}
+
+#[test]
+fn no_units_have_no_terms_to_speak_of() {
+    let nothing = Terms::of(&[]);
+    assert_eq!(nothing.expires, Some(Timestamp::MIN));
+    assert_eq!(
+        (nothing.modes, nothing.redistribute),
+        (vec![Mode::Pull], false)
+    );
+}
+
+#[test]
 fn the_catalog_lists_what_advertised_policies_open_in_order_and_after_a_cursor() {
     let world = declared(&[open()]);
     assert_eq!(listed(&world, None), ["us:102:A", "us:102:B", "us:102:C"]);
@@ -146,14 +175,26 @@ fn a_listing_offers_the_units_and_purposes_of_advertised_policies_only() {
         purposes: Some(strings(&["secret"])),
         ..generous()
     };
-    let facts = declared(&[audit, hidden]).facts();
+    let trade = SharingPolicySpec {
+        purposes: Some(strings(&["trade", "audit"])),
+        ..only("/x", open())
+    };
+    let facts = declared(&[trade, audit, hidden]).facts();
     let listing = catalog(&facts, at(10), "bank-b", None).next().unwrap();
-    assert_eq!(listing.purposes(), ["audit"]);
+    assert_eq!(listing.purposes(), ["audit", "trade"]);
     let (units, terms) = listing.offer(&strings(&["/x", "/y"])).unwrap();
     assert_eq!(units, ["/x"]);
-    assert_eq!(terms.purposes, Some(strings(&["audit"])));
+    assert_eq!(terms.purposes, Some(strings(&["audit", "trade"])));
     assert_eq!(terms.modes, [Mode::Pull]);
     assert!(listing.offer(&strings(&["/y"])).is_none());
+}
+
+#[test]
+fn a_listing_without_purposes_binds_to_none() {
+    let facts = declared(&[open()]).facts();
+    let listing = catalog(&facts, at(10), "bank-b", None).next().unwrap();
+    let (_, terms) = listing.offer(&strings(&["/x"])).unwrap();
+    assert_eq!(terms.purposes, None);
 }
 
 #[test]
@@ -176,6 +217,14 @@ fn statuses_see_selected_peers_and_matched_assets() {
         .map(|p| &p.name)
         .collect();
     assert_eq!(names, ["b", "s"]);
+    let mut world = declared(&[]);
+    world.assets.extend([
+        asset("theirs", "bank-b:102:A"),
+        asset("user", "us:101:A"),
+        asset("broken", "us"),
+    ]);
+    let facts = world.facts();
+    assert_eq!(facts.matched_assets(&open()).len(), 3);
     let spec = SharingPolicySpec {
         assets: Some(named(&["b", "ghost", "a"])),
         ..open()
