@@ -1,6 +1,7 @@
 //! What this node is: the keys it speaks with and the certificates that say for whom.
 
 use std::fmt;
+use std::sync::Arc;
 
 use finp2p_wire::key::SigningKey;
 use libp2p::identity::Keypair;
@@ -18,7 +19,7 @@ pub struct Identity {
     /// the session key's.
     pub certificates: Vec<Vec<u8>>,
     /// Signs hellos, requests and responses.
-    pub session: SigningKey,
+    pub session: Arc<SigningKey>,
     /// The libp2p key, whose peer id the session certificate lists.
     pub peer: Keypair,
 }

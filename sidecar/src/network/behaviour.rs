@@ -42,9 +42,9 @@ pub(super) fn swarm(
     counters: Arc<Counters>,
 ) -> Result<Swarm<Behaviour>, StartError> {
     let next = NextAllowance::default();
-    let gate = Gate::new(admissions, next.clone(), counters, bounds);
+    let gate = Gate::new(admissions, next.clone(), Arc::clone(&counters), bounds);
     let requests = request_response::Behaviour::with_codec(
-        FrameCodec::new(next, bounds.read_timeout),
+        FrameCodec::new(next, bounds.read_timeout, counters),
         [(PROTOCOL, ProtocolSupport::Full)],
         request_response::Config::default()
             .with_request_timeout(bounds.request_timeout)

@@ -18,6 +18,11 @@ pub(super) enum Command {
     },
     /// Send a request to a peer, connecting first where needed.
     Request(Call),
+    /// Close every connection with a peer; `done` ends when there is none any more.
+    HangUp {
+        peer: PeerId,
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// One request of ours.
@@ -81,6 +86,21 @@ impl Client {
             answer,
         )
         .await
+    }
+
+    /// Closes every connection with `peer`, which is not who was meant, and returns when there is
+    /// none any more.
+    pub async fn hang_up(&self, peer: PeerId) {
+        let (done, is_done) = oneshot::channel();
+        // Without an event loop there is no connection either.
+        if self
+            .commands
+            .send(Command::HangUp { peer, done })
+            .await
+            .is_ok()
+        {
+            let _ = tokio::time::timeout(self.timeout, is_done).await;
+        }
     }
 
     async fn exchange<T>(

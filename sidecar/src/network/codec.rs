@@ -11,6 +11,7 @@ use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::{StreamProtocol, request_response};
 
 use super::admission::Allowance;
+use super::counters::Counters;
 
 /// The allowance of the connection that is being established: put there by the gate, taken by
 /// the codec that the request-response behaviour clones for that connection right afterwards.
@@ -34,15 +35,45 @@ pub(super) struct FrameCodec {
     /// Of this connection; the behaviour's own copy, which reads nothing, has none.
     allowance: Option<Arc<Allowance>>,
     read_timeout: Duration,
+    counters: Arc<Counters>,
 }
 
 impl FrameCodec {
-    pub(super) fn new(next: NextAllowance, read_timeout: Duration) -> Self {
+    pub(super) fn new(
+        next: NextAllowance,
+        read_timeout: Duration,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
             next,
             allowance: None,
             read_timeout,
+            counters,
         }
+    }
+
+    async fn read_within_allowance<T>(&self, io: &mut T) -> io::Result<Vec<u8>>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        let allowance = self.allowance.clone().unwrap_or_default();
+        let Some(_reading) = allowance.begin() else {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        };
+        let frame = read_frame(io, allowance.frame_max_bytes());
+        tokio::time::timeout(self.read_timeout, frame)
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)?
+    }
+
+    /// Counted here because the behaviour does not report a request that it could not read.
+    fn count_refusal(&self, kind: io::ErrorKind) {
+        let counter = match kind {
+            io::ErrorKind::FileTooLarge => &self.counters.requests_too_large,
+            io::ErrorKind::TimedOut => &self.counters.requests_too_slow,
+            _ => &self.counters.requests_broken,
+        };
+        counter.add_one();
     }
 }
 
@@ -54,6 +85,7 @@ impl Clone for FrameCodec {
             next: self.next.clone(),
             allowance: self.allowance.clone().or_else(|| self.next.take()),
             read_timeout: self.read_timeout,
+            counters: Arc::clone(&self.counters),
         }
     }
 }
@@ -67,14 +99,11 @@ impl request_response::Codec for FrameCodec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        let allowance = self.allowance.clone().unwrap_or_default();
-        let Some(_reading) = allowance.begin() else {
-            return Err(io::ErrorKind::QuotaExceeded.into());
-        };
-        let max = allowance.frame_max_bytes();
-        tokio::time::timeout(self.read_timeout, read_frame(io, max))
-            .await
-            .map_err(|_| io::ErrorKind::TimedOut)?
+        let read = self.read_within_allowance(io).await;
+        if let Err(error) = &read {
+            self.count_refusal(error.kind());
+        }
+        read
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
@@ -234,7 +263,7 @@ mod tests {
     #[test]
     fn hands_a_connection_its_own_allowance_and_a_stream_that_of_its_connection() {
         let next = NextAllowance::default();
-        let behaviours = FrameCodec::new(next.clone(), Duration::from_secs(1));
+        let behaviours = FrameCodec::new(next.clone(), Duration::from_secs(1), Arc::default());
         let given = Arc::new(Allowance::default());
         next.put(Arc::clone(&given));
         let connection = behaviours.clone();

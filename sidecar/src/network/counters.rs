@@ -1,42 +1,11 @@
-//! What the network counts. Plain numbers: who exports them, and under which names, is not
-//! decided here.
+//! What the network counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Counters of the network, all since the start. Everything refused before a signature
-        /// was checked shows here only: an audit entry for each would let anybody fill the disk.
-        #[derive(Debug, Default)]
-        pub struct Counters {
-            $(pub(super) $name: Counter,)*
-        }
-
-        /// What the counters said at one moment.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Counts {
-            $($(#[$doc])* pub $name: u64,)*
-        }
-
-        impl Counts {
-            /// All counters with their names, in the order above.
-            #[must_use]
-            pub fn named(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($name), self.$name),)*]
-            }
-        }
-
-        impl Counters {
-            /// All counters now.
-            #[must_use]
-            pub fn read(&self) -> Counts {
-                Counts { $($name: self.$name.read(),)* }
-            }
-        }
-    };
-}
-
-counters! {
+crate::counter::counters! {
+    /// Counters of the network, all since the start. Everything refused before a signature was
+    /// checked shows here only: an audit entry for each would let anybody fill the disk.
+    Counters,
+    /// What [`Counters`] said at one moment.
+    Counts:
     /// Connections that others opened to us.
     inbound_connections,
     /// Connections that we opened.
@@ -73,18 +42,4 @@ counters! {
     sent,
     /// Requests of ours that got no answer.
     sent_without_answer,
-}
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(super) fn add_one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn read(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }

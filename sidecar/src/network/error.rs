@@ -61,6 +61,15 @@ pub enum StartError {
     /// The system's name resolution is not configured.
     #[error("the system's name resolution could not be set up")]
     Resolver(#[source] io::Error),
+    /// Another process listens on the address, or it is not one of this machine.
+    #[error("{address} is taken, or is not an address of this machine")]
+    Taken {
+        /// The address.
+        address: Multiaddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// An address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {

@@ -4,13 +4,14 @@ mod inbound;
 mod outbound;
 
 use std::collections::{HashMap, HashSet};
-use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
-use libp2p::request_response::{Event, InboundFailure, Message};
+use libp2p::multiaddr::Protocol;
+use libp2p::request_response::{Event, Message};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -39,6 +40,8 @@ pub(super) struct EventLoop {
     inbound: Inbound,
     outbound: Outbound,
     remotes: HashMap<ConnectionId, Multiaddr>,
+    /// Who waits for the last connection with a peer to close.
+    hanging_up: HashMap<PeerId, Vec<oneshot::Sender<()>>>,
     listeners: HashMap<ListenerId, Vec<Multiaddr>>,
     listening: watch::Sender<Vec<Multiaddr>>,
 }
@@ -65,15 +68,17 @@ impl EventLoop {
             outbound: Outbound::new(Arc::clone(&counters)),
             counters,
             remotes: HashMap::new(),
+            hanging_up: HashMap::new(),
             listeners: HashMap::new(),
             listening,
         }
     }
 
-    /// Listens on all of `addresses`; returns when each is bound.
+    /// Listens on all of `addresses`; returns when each is bound and nobody else listens there.
     pub(super) async fn listen(&mut self, addresses: &[Multiaddr]) -> Result<(), StartError> {
         let mut waiting = HashSet::new();
         for address in addresses {
+            refuse_taken(address)?;
             let listener =
                 self.swarm
                     .listen_on(address.clone())
@@ -161,6 +166,11 @@ impl EventLoop {
                 self.outbound.dial(&mut self.swarm, addresses, reply);
             }
             Command::Request(call) => self.outbound.request(&mut self.swarm, call),
+            Command::HangUp { peer, done } => {
+                if self.swarm.disconnect_peer_id(peer).is_ok() {
+                    self.hanging_up.entry(peer).or_default().push(done);
+                }
+            }
         }
     }
 
@@ -184,6 +194,9 @@ impl EventLoop {
                 ..
             } => {
                 self.remotes.remove(&connection_id);
+                if !self.swarm.is_connected(&peer_id) {
+                    self.hanging_up.remove(&peer_id);
+                }
                 self.outbound
                     .disconnected(&mut self.swarm, peer_id, connection_id);
             }
@@ -273,27 +286,10 @@ impl EventLoop {
                 self.outbound
                     .answered(&mut self.swarm, request_id, Err(error));
             }
-            Event::InboundFailure {
-                request_id, error, ..
-            } => {
+            Event::InboundFailure { request_id, .. } | Event::ResponseSent { request_id, .. } => {
                 self.inbound.arrived_or_lost(request_id);
-                self.count_inbound_failure(&error);
             }
-            Event::ResponseSent { request_id, .. } => self.inbound.arrived_or_lost(request_id),
         }
-    }
-
-    fn count_inbound_failure(&self, failure: &InboundFailure) {
-        let counter = match failure {
-            InboundFailure::Io(error) => match error.kind() {
-                io::ErrorKind::FileTooLarge => &self.counters.requests_too_large,
-                io::ErrorKind::TimedOut => &self.counters.requests_too_slow,
-                _ => &self.counters.requests_broken,
-            },
-            InboundFailure::Timeout => &self.counters.requests_too_slow,
-            _ => return,
-        };
-        counter.add_one();
     }
 
     fn on_answered(&mut self, answered: Option<Answered>) {
@@ -320,6 +316,24 @@ impl EventLoop {
                 self.swarm.close_connection(connection);
             }
         }
+    }
+}
+
+/// Refuses an address that another process listens on. libp2p shares listening ports
+/// (`SO_REUSEPORT`): a second node started by mistake would get every other connection of the
+/// first one, and nobody an error.
+fn refuse_taken(address: &Multiaddr) -> Result<(), StartError> {
+    let taken = match (address.iter().next(), address.iter().nth(1)) {
+        (Some(Protocol::Ip4(ip)), Some(Protocol::Tcp(port))) => TcpListener::bind((ip, port)),
+        (Some(Protocol::Ip6(ip)), Some(Protocol::Tcp(port))) => TcpListener::bind((ip, port)),
+        _ => return Ok(()),
+    };
+    match taken {
+        Ok(_) => Ok(()),
+        Err(source) => Err(StartError::Taken {
+            address: address.clone(),
+            source,
+        }),
     }
 }
 

@@ -131,6 +131,9 @@ impl Outbound {
         let options = DialOpts::peer_id(peer)
             .condition(PeerCondition::Always)
             .addresses(addresses)
+            // From a port of its own: two nodes that dial each other from their listening ports
+            // at the same time would collide.
+            .allocate_new_port()
             .build();
         let connection = options.connection_id();
         self.counters.dials.add_one();
@@ -205,7 +208,10 @@ impl Outbound {
         mut last: NetworkError,
     ) {
         while let Some(address) = rest.pop_front() {
-            let options = DialOpts::unknown_peer_id().address(address).build();
+            let options = DialOpts::unknown_peer_id()
+                .address(address)
+                .allocate_new_port()
+                .build();
             let connection = options.connection_id();
             self.counters.dials.add_one();
             match swarm.dial(options) {

@@ -1,0 +1,637 @@
+//! What anybody can make a node spend, and what a node makes of its peers.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use finp2p_sidecar::network::{Admissions, Answer, Bounds, NetworkError, Remote, Responder};
+use finp2p_wire::limits::{
+    HELLO_FRAME_MAX_BYTES, REQUEST_FRAME_MAX_BYTES, RESPONSE_FRAME_MAX_BYTES,
+};
+use libp2p::identity::Keypair;
+
+use crate::node::{Node, Respond, echo, soon, until};
+use crate::raw::{Outcome, RawPeer, Scrawl};
+
+/// Patient with everything: each test shortens what it is about.
+fn patient() -> Bounds {
+    let long = Duration::from_secs(60);
+    Bounds {
+        hello_timeout: long,
+        read_timeout: long,
+        request_timeout: long,
+        idle_timeout: long,
+        ..Bounds::default()
+    }
+}
+
+const SHORT: Duration = Duration::from_millis(200);
+
+/// Answers when told to, and says in which order it was asked.
+#[derive(Default)]
+struct Held {
+    open: AtomicBool,
+    order: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Held {
+    fn open(&self) {
+        self.open.store(true, Ordering::Release);
+    }
+}
+
+impl Responder for Held {
+    fn answer(&self, _: jiff::Timestamp, _: &Remote, request: &[u8]) -> Answer {
+        while !self.open.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        self.order.lock().unwrap().push(request.to_vec());
+        Answer::Respond(request.to_vec())
+    }
+}
+
+#[tokio::test]
+async fn an_answer_comes_back_to_whoever_asked() {
+    let server = Node::start(echo(), patient()).await;
+    let client = Node::start(echo(), patient()).await;
+    assert_eq!(client.ask(&server, b"hello").await.unwrap(), b"hello");
+    assert_eq!(server.ask(&client, b"and back").await.unwrap(), b"and back");
+    assert_eq!(
+        server.counters.read().inbound_connections,
+        1,
+        "one connection serves both ways"
+    );
+}
+
+#[tokio::test]
+async fn a_peer_id_is_learnt_from_the_connection_and_the_connection_used_again() {
+    let server = Node::start(echo(), patient()).await;
+    let client = Node::start(echo(), patient()).await;
+    for _ in 0..2 {
+        let peer = soon("dial", client.client.dial(server.addresses.clone()))
+            .await
+            .unwrap();
+        assert_eq!(peer, server.peer);
+    }
+    assert_eq!(client.counters.read().dials, 1);
+    client.client.hang_up(server.peer).await;
+    until("new dial", || {
+        client.counters.read().outbound_connections == 1
+    })
+    .await;
+    client.ask(&server, b"again").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_first_address_that_answers_is_used() {
+    let server = Node::start(echo(), patient()).await;
+    let client = Node::start(echo(), patient()).await;
+    let mut addresses = vec!["/ip4/127.0.0.1/tcp/1".parse().unwrap()];
+    addresses.extend(server.addresses.clone());
+    let peer = soon("dial", client.client.dial(addresses)).await.unwrap();
+    assert_eq!(peer, server.peer);
+}
+
+#[tokio::test]
+async fn attack_1_a_stranger_cannot_make_a_node_read_more_than_a_hello() {
+    let server = Node::start(echo(), patient()).await;
+    let mut stranger = RawPeer::connect(Keypair::generate_ed25519(), &server.addresses[0])
+        .await
+        .unwrap();
+    let longest = vec![1; HELLO_FRAME_MAX_BYTES];
+    let outcome = stranger.send(Scrawl::frame(&longest)).await;
+    assert!(matches!(outcome, Outcome::Answer(bytes) if bytes.len() == 4 + longest.len()));
+    // The body does not come: the length alone is refused.
+    let over = u32::try_from(HELLO_FRAME_MAX_BYTES + 1).unwrap();
+    assert_eq!(
+        stranger.send(Scrawl::announce(over)).await,
+        Outcome::StreamClosed
+    );
+    assert_eq!(
+        stranger.send(Scrawl::announce(u32::MAX)).await,
+        Outcome::StreamClosed
+    );
+    assert_eq!(server.counters.read().requests_too_large, 2);
+    assert_eq!(server.counters.read().requests, 1);
+}
+
+#[tokio::test]
+async fn attack_1_a_stranger_has_two_streams_and_no_more() {
+    let server = Node::start(echo(), patient()).await;
+    let mut stranger = RawPeer::connect(Keypair::generate_ed25519(), &server.addresses[0])
+        .await
+        .unwrap();
+    for _ in 0..5 {
+        stranger.write(Scrawl::announce(10_000));
+    }
+    for _ in 0..3 {
+        assert_eq!(stranger.outcome().await, Outcome::StreamClosed);
+    }
+    assert_eq!(server.counters.read().requests_broken, 3);
+}
+
+#[tokio::test]
+async fn attack_1_a_node_closes_a_connection_on_which_nobody_says_hello() {
+    let bounds = Bounds {
+        hello_timeout: SHORT,
+        ..patient()
+    };
+    let server = Node::start(echo(), bounds).await;
+    let mut silent = RawPeer::connect(Keypair::generate_ed25519(), &server.addresses[0])
+        .await
+        .unwrap();
+    silent.closed().await;
+    // Speaking is not enough: the responder has admitted nobody.
+    let mut speaking = RawPeer::connect(Keypair::generate_ed25519(), &server.addresses[0])
+        .await
+        .unwrap();
+    assert!(matches!(
+        speaking.send(Scrawl::frame(b"hi")).await,
+        Outcome::Answer(_)
+    ));
+    speaking.closed().await;
+    assert_eq!(server.counters.read().hello_timeouts, 2);
+}
+
+#[tokio::test]
+async fn an_admitted_peer_stays_and_may_send_whole_requests() {
+    let bounds = Bounds {
+        hello_timeout: SHORT,
+        ..patient()
+    };
+    let server = Node::start(echo(), bounds).await;
+    let key = Keypair::generate_ed25519();
+    server.admissions.admit(key.public().to_peer_id(), "bank-b");
+    let mut admitted = RawPeer::connect(key, &server.addresses[0]).await.unwrap();
+    let mut stranger = RawPeer::connect(Keypair::generate_ed25519(), &server.addresses[0])
+        .await
+        .unwrap();
+    // When the stranger, who came later, is out, the other's time would have been over too.
+    stranger.closed().await;
+    let longest = vec![1; REQUEST_FRAME_MAX_BYTES];
+    let outcome = admitted.send(Scrawl::frame(&longest)).await;
+    assert!(matches!(outcome, Outcome::Answer(bytes) if bytes.len() == 4 + longest.len()));
+    let over = u32::try_from(REQUEST_FRAME_MAX_BYTES + 1).unwrap();
+    assert_eq!(
+        admitted.send(Scrawl::announce(over)).await,
+        Outcome::StreamClosed
+    );
+    assert_eq!(server.counters.read().hello_timeouts, 1);
+}
+
+#[tokio::test]
+async fn a_slow_stranger_loses_the_connection_and_a_slow_peer_the_stream() {
+    let bounds = Bounds {
+        hello_timeout: SHORT,
+        read_timeout: SHORT,
+        ..patient()
+    };
+    let server = Node::start(echo(), bounds).await;
+    let mut stranger = RawPeer::connect(Keypair::generate_ed25519(), &server.addresses[0])
+        .await
+        .unwrap();
+    stranger.write(Scrawl {
+        bytes: vec![0],
+        then_trickle: true,
+    });
+    stranger.closed().await;
+
+    let key = Keypair::generate_ed25519();
+    server.admissions.admit(key.public().to_peer_id(), "bank-b");
+    let mut peer = RawPeer::connect(key, &server.addresses[0]).await.unwrap();
+    let partial = Scrawl {
+        bytes: vec![0, 0, 100, 0, 1],
+        then_trickle: true,
+    };
+    assert_eq!(peer.send(partial).await, Outcome::StreamClosed);
+    assert!(matches!(
+        peer.send(Scrawl::frame(b"hi")).await,
+        Outcome::Answer(_)
+    ));
+    assert!(server.counters.read().requests_too_slow >= 1);
+}
+
+#[tokio::test]
+async fn a_frame_that_ends_early_or_is_empty_costs_its_stream_only() {
+    let server = Node::start(echo(), patient()).await;
+    let mut peer = RawPeer::connect(Keypair::generate_ed25519(), &server.addresses[0])
+        .await
+        .unwrap();
+    let short = Scrawl {
+        bytes: vec![0, 0, 0, 9, 1],
+        then_trickle: false,
+    };
+    assert_eq!(peer.send(short).await, Outcome::StreamClosed);
+    assert_eq!(peer.send(Scrawl::frame(b"")).await, Outcome::StreamClosed);
+    assert!(matches!(
+        peer.send(Scrawl::frame(b"hi")).await,
+        Outcome::Answer(_)
+    ));
+    assert_eq!(server.counters.read().requests_broken, 2);
+}
+
+#[tokio::test]
+async fn a_loud_organization_does_not_keep_a_quiet_one_waiting() {
+    let held = Arc::new(Held::default());
+    let bounds = Bounds {
+        workers_max: 1,
+        ..patient()
+    };
+    let server = Node::start(Arc::clone(&held) as Arc<dyn Responder>, bounds).await;
+    let loud = Node::start(echo(), patient()).await;
+    let quiet = Node::start(echo(), patient()).await;
+    server.admissions.admit(loud.peer, "loud");
+    server.admissions.admit(quiet.peer, "quiet");
+
+    let noise: Vec<_> = (0..100)
+        .map(|_| {
+            let (client, to) = (loud.client.clone(), server.addresses.clone());
+            let peer = server.peer;
+            tokio::spawn(async move { client.request(peer, to, b"loud".to_vec()).await })
+        })
+        .collect();
+    until("the noise", || server.counters.read().requests == 100).await;
+    let (client, to, peer) = (quiet.client.clone(), server.addresses.clone(), server.peer);
+    let asked = tokio::spawn(async move { client.request(peer, to, b"quiet".to_vec()).await });
+    until("the question", || server.counters.read().requests == 101).await;
+    held.open();
+
+    assert_eq!(
+        soon("the quiet answer", asked).await.unwrap().unwrap(),
+        b"quiet"
+    );
+    for one in noise {
+        assert_eq!(
+            soon("the loud answer", one).await.unwrap().unwrap(),
+            b"loud"
+        );
+    }
+    let order = held.order.lock().unwrap();
+    let turn = order
+        .iter()
+        .position(|request| request == b"quiet")
+        .unwrap();
+    // One was being answered, and one more may have had its turn first.
+    assert!(
+        turn <= 2,
+        "the quiet organization had turn {turn} of {}",
+        order.len()
+    );
+}
+
+#[tokio::test]
+async fn strangers_cannot_fill_the_queue() {
+    let held = Arc::new(Held::default());
+    let bounds = Bounds {
+        workers_max: 1,
+        ..patient()
+    };
+    let server = Node::start(Arc::clone(&held) as Arc<dyn Responder>, bounds).await;
+    let mut stranger = RawPeer::connect(Keypair::generate_ed25519(), &server.addresses[0])
+        .await
+        .unwrap();
+    let mut dropped = 0;
+    // One is being answered and two wait; each of the others is dropped as it comes.
+    for count in 1..=6 {
+        stranger.write(Scrawl::frame(b"hello"));
+        if count > 3 {
+            assert_eq!(stranger.outcome().await, Outcome::StreamClosed);
+            dropped += 1;
+        } else {
+            let counters = Arc::clone(&server.counters);
+            let arrived = async {
+                until("arrival", || counters.read().requests == count).await;
+            };
+            tokio::select! {
+                () = arrived => {}
+                outcome = stranger.outcome() => panic!("answered too early: {outcome:?}"),
+            }
+        }
+    }
+    assert_eq!(server.counters.read().requests_dropped, dropped);
+    held.open();
+    for _ in 0..3 {
+        assert!(matches!(stranger.outcome().await, Outcome::Answer(_)));
+    }
+}
+
+#[tokio::test]
+async fn an_organization_gets_its_connections_and_not_one_more() {
+    let admissions = Admissions::new(2);
+    let server = Node::start_as(Keypair::generate_ed25519(), echo(), patient(), admissions).await;
+    let (one, two) = (Keypair::generate_ed25519(), Keypair::generate_ed25519());
+    server.admissions.admit(one.public().to_peer_id(), "bank-b");
+    server.admissions.admit(two.public().to_peer_id(), "bank-b");
+    let mut first = RawPeer::connect(one.clone(), &server.addresses[0])
+        .await
+        .unwrap();
+    let mut second = RawPeer::connect(two, &server.addresses[0]).await.unwrap();
+    assert!(matches!(
+        first.send(Scrawl::frame(b"1")).await,
+        Outcome::Answer(_)
+    ));
+    assert!(matches!(
+        second.send(Scrawl::frame(b"2")).await,
+        Outcome::Answer(_)
+    ));
+    if let Some(mut third) = RawPeer::connect(one, &server.addresses[0]).await {
+        third.closed().await;
+    }
+    assert_eq!(server.counters.read().connections_refused, 1);
+    assert!(matches!(
+        first.send(Scrawl::frame(b"1")).await,
+        Outcome::Answer(_)
+    ));
+    let mut other = RawPeer::connect(Keypair::generate_ed25519(), &server.addresses[0])
+        .await
+        .unwrap();
+    assert!(matches!(
+        other.send(Scrawl::frame(b"3")).await,
+        Outcome::Answer(_)
+    ));
+}
+
+#[tokio::test]
+async fn the_newest_stranger_takes_the_place_of_the_oldest() {
+    let bounds = Bounds {
+        strangers_max: 2,
+        ..patient()
+    };
+    let server = Node::start(echo(), bounds).await;
+    let mut strangers = Vec::new();
+    for _ in 0..3 {
+        let key = Keypair::generate_ed25519();
+        strangers.push(RawPeer::connect(key, &server.addresses[0]).await.unwrap());
+    }
+    strangers[0].closed().await;
+    for stranger in &mut strangers[1..] {
+        assert!(matches!(
+            stranger.send(Scrawl::frame(b"hi")).await,
+            Outcome::Answer(_)
+        ));
+    }
+    assert_eq!(server.counters.read().strangers_evicted, 1);
+}
+
+#[tokio::test]
+async fn no_more_connections_than_there_may_be_in_all() {
+    let bounds = Bounds {
+        inbound_max: 2,
+        ..patient()
+    };
+    let server = Node::start(echo(), bounds).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let key = Keypair::generate_ed25519();
+        held.push(RawPeer::connect(key, &server.addresses[0]).await.unwrap());
+    }
+    until("both", || server.counters.read().inbound_connections == 2).await;
+    if let Some(mut third) =
+        RawPeer::connect(Keypair::generate_ed25519(), &server.addresses[0]).await
+    {
+        third.closed().await;
+    }
+    assert_eq!(server.counters.read().inbound_connections, 2);
+    assert!(server.counters.read().connections_refused >= 1);
+    for peer in &mut held {
+        assert!(matches!(
+            peer.send(Scrawl::frame(b"hi")).await,
+            Outcome::Answer(_)
+        ));
+    }
+}
+
+#[tokio::test]
+async fn a_responder_that_will_not_answer_closes_the_connection() {
+    let close: Arc<dyn Responder> = Arc::new(Respond(|_: &Remote, _: &[u8]| Answer::Close));
+    let server = Node::start(close, patient()).await;
+    let mut peer = RawPeer::connect(Keypair::generate_ed25519(), &server.addresses[0])
+        .await
+        .unwrap();
+    peer.write(Scrawl::frame(b"hi"));
+    peer.closed().await;
+    assert_eq!(server.counters.read().connections_closed, 1);
+}
+
+#[tokio::test]
+async fn an_organization_that_is_no_longer_kept_loses_its_connections() {
+    let server = Node::start(echo(), patient()).await;
+    let key = Keypair::generate_ed25519();
+    server.admissions.admit(key.public().to_peer_id(), "bank-b");
+    let mut peer = RawPeer::connect(key, &server.addresses[0]).await.unwrap();
+    assert!(matches!(
+        peer.send(Scrawl::frame(b"hi")).await,
+        Outcome::Answer(_)
+    ));
+    server
+        .admissions
+        .retain(|organization| organization != "bank-b");
+    peer.closed().await;
+}
+
+#[tokio::test]
+async fn a_responder_that_fails_costs_one_stream_and_nothing_else() {
+    let fail: Arc<dyn Responder> = Arc::new(Respond(|_: &Remote, request: &[u8]| {
+        assert_ne!(request, b"poison");
+        Answer::Respond(request.to_vec())
+    }));
+    let server = Node::start(fail, patient()).await;
+    let client = Node::start(echo(), patient()).await;
+    let refused = client.ask(&server, b"poison").await.unwrap_err();
+    assert!(matches!(refused, NetworkError::Closed));
+    assert_eq!(client.ask(&server, b"fine").await.unwrap(), b"fine");
+    assert_eq!(server.counters.read().responder_failures, 1);
+}
+
+#[tokio::test]
+async fn several_hundred_requests_at_once_are_all_answered() {
+    let server = Node::start(echo(), patient()).await;
+    let client = Node::start(echo(), patient()).await;
+    server.admissions.admit(client.peer, "bank-b");
+    let mut asked = BTreeMap::new();
+    for number in 0..600_u32 {
+        let (sender, to, peer) = (client.client.clone(), server.addresses.clone(), server.peer);
+        let body = number.to_be_bytes().to_vec();
+        let request = async move { sender.request(peer, to, body).await };
+        asked.insert(number, tokio::spawn(request));
+    }
+    for (number, answer) in asked {
+        let answer = soon("an answer", answer).await.unwrap().unwrap();
+        assert_eq!(answer, number.to_be_bytes());
+    }
+    assert_eq!(server.counters.read().requests, 600);
+}
+
+#[tokio::test]
+async fn an_answer_may_have_a_megabyte_and_not_more() {
+    let size: Arc<dyn Responder> = Arc::new(Respond(|_: &Remote, request: &[u8]| {
+        let size = u32::from_be_bytes(request.try_into().unwrap());
+        Answer::Respond(vec![7; size as usize])
+    }));
+    let server = Node::start(size, patient()).await;
+    let client = Node::start(echo(), patient()).await;
+    let most = u32::try_from(RESPONSE_FRAME_MAX_BYTES).unwrap();
+    let answer = client.ask(&server, &most.to_be_bytes()).await.unwrap();
+    assert_eq!(answer.len(), RESPONSE_FRAME_MAX_BYTES);
+    let refused = client
+        .ask(&server, &(most + 1).to_be_bytes())
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, NetworkError::Closed));
+    assert_eq!(server.counters.read().responder_failures, 1);
+}
+
+#[tokio::test]
+async fn a_request_over_its_bound_is_not_sent() {
+    let client = Node::start(echo(), patient()).await;
+    let request = vec![0; REQUEST_FRAME_MAX_BYTES + 1];
+    let refused = client.ask(&client, &request).await.unwrap_err();
+    assert!(matches!(refused, NetworkError::RequestTooLarge { bytes } if bytes == request.len()));
+}
+
+#[tokio::test]
+async fn a_peer_that_cannot_be_reached_is_not_dialled_again_at_once() {
+    let client = Node::start(echo(), patient()).await;
+    let nobody = Keypair::generate_ed25519().public().to_peer_id();
+    let closed = vec!["/ip4/127.0.0.1/tcp/1".parse().unwrap()];
+    let dial = || client.client.dial(closed.clone());
+    let ask = || {
+        client
+            .client
+            .request(nobody, closed.clone(), b"hi".to_vec())
+    };
+    assert!(matches!(
+        soon("dial", dial()).await,
+        Err(NetworkError::Unreachable(_))
+    ));
+    assert!(matches!(
+        soon("dial", dial()).await,
+        Err(NetworkError::BackingOff { .. })
+    ));
+    assert!(matches!(
+        soon("request", ask()).await,
+        Err(NetworkError::Unreachable(_))
+    ));
+    assert!(matches!(
+        soon("request", ask()).await,
+        Err(NetworkError::BackingOff { .. })
+    ));
+    assert_eq!(client.counters.read().dials, 2);
+    let nowhere = client.client.request(nobody, Vec::new(), b"hi".to_vec());
+    assert!(matches!(
+        soon("request", nowhere).await,
+        Err(NetworkError::NoAddress)
+    ));
+}
+
+#[tokio::test]
+async fn another_node_at_the_address_of_a_known_peer_is_not_taken_for_it() {
+    let server = Node::start(echo(), patient()).await;
+    let client = Node::start(echo(), patient()).await;
+    let meant = Keypair::generate_ed25519().public().to_peer_id();
+    let asked = client
+        .client
+        .request(meant, server.addresses.clone(), b"hi".to_vec());
+    assert!(matches!(
+        soon("request", asked).await,
+        Err(NetworkError::Unreachable(_))
+    ));
+    assert_eq!(server.counters.read().requests, 0);
+}
+
+#[tokio::test]
+async fn a_request_without_an_answer_ends_with_its_time() {
+    let held = Arc::new(Held::default());
+    let server = Node::start(Arc::clone(&held) as Arc<dyn Responder>, patient()).await;
+    let bounds = Bounds {
+        request_timeout: SHORT,
+        ..patient()
+    };
+    let client = Node::start(echo(), bounds).await;
+    let late = client.ask(&server, b"hi").await.unwrap_err();
+    assert!(matches!(late, NetworkError::Timeout));
+    held.open();
+}
+
+#[tokio::test]
+async fn shutting_down_gives_its_time_to_what_is_under_way_and_leaves_nothing() {
+    let held = Arc::new(Held::default());
+    let server = Node::start(Arc::clone(&held) as Arc<dyn Responder>, patient()).await;
+    let client = Node::start(echo(), patient()).await;
+    let (sender, to, peer) = (client.client.clone(), server.addresses.clone(), server.peer);
+    let asked = tokio::spawn(async move { sender.request(peer, to, b"last".to_vec()).await });
+    until("the request", || server.counters.read().requests == 1).await;
+
+    let (counters, addresses, remaining) =
+        (server.counters, server.addresses.clone(), server.client);
+    let stopping = tokio::spawn(server.network.shutdown(Duration::from_secs(10)));
+    // The command channel closes first: nothing new is taken while the old is answered.
+    soon("closed doors", async {
+        while !matches!(
+            remaining
+                .request(client.peer, Vec::new(), b"new".to_vec())
+                .await,
+            Err(NetworkError::Stopped)
+        ) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    held.open();
+    assert_eq!(
+        soon("the last answer", asked).await.unwrap().unwrap(),
+        b"last"
+    );
+    soon("the end", stopping).await.unwrap();
+
+    assert_eq!(
+        Arc::strong_count(&held),
+        1,
+        "a worker or task still holds the responder"
+    );
+    assert_eq!(
+        Arc::strong_count(&counters),
+        1,
+        "a task still holds the counters"
+    );
+    let again = tokio::net::TcpStream::connect(socket(&addresses[0])).await;
+    assert!(again.is_err(), "something still listens");
+}
+
+#[tokio::test]
+async fn shutting_down_does_not_wait_longer_than_it_was_told() {
+    let held = Arc::new(Held::default());
+    let server = Node::start(Arc::clone(&held) as Arc<dyn Responder>, patient()).await;
+    let client = Node::start(echo(), patient()).await;
+    let (sender, to, peer) = (client.client.clone(), server.addresses.clone(), server.peer);
+    let asked = tokio::spawn(async move { sender.request(peer, to, b"stuck".to_vec()).await });
+    until("the request", || server.counters.read().requests == 1).await;
+    soon("the end", server.network.shutdown(Duration::ZERO)).await;
+    assert!(soon("no answer", asked).await.unwrap().is_err());
+    held.open();
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_said_so_and_nothing_runs() {
+    let first = Node::start(echo(), patient()).await;
+    let responder = echo();
+    let service = finp2p_sidecar::network::Service {
+        responder: Arc::clone(&responder),
+        admissions: Admissions::new(1),
+        clock: crate::node::clock(),
+        counters: Arc::default(),
+    };
+    let key = Keypair::generate_ed25519();
+    let started =
+        finp2p_sidecar::network::Network::start(key, first.addresses.clone(), patient(), service);
+    assert!(soon("start", started).await.is_err());
+    until("the end", || Arc::strong_count(&responder) == 1).await;
+}
+
+fn socket(address: &libp2p::Multiaddr) -> std::net::SocketAddr {
+    let text = address.to_string();
+    let mut parts = text.split('/').skip(2);
+    let (ip, port) = (parts.next().unwrap(), parts.nth(1).unwrap());
+    format!("{ip}:{port}").parse().unwrap()
+}
