@@ -1,7 +1,6 @@
 //! What this node is: the keys it speaks with and the certificates that say for whom.
 
 use std::fmt;
-use std::sync::Arc;
 
 use finp2p_wire::key::SigningKey;
 use libp2p::identity::Keypair;
@@ -19,7 +18,7 @@ pub struct Identity {
     /// the session key's.
     pub certificates: Vec<Vec<u8>>,
     /// Signs hellos, requests and responses.
-    pub session: Arc<SigningKey>,
+    pub session: SigningKey,
     /// The libp2p key, whose peer id the session certificate lists.
     pub peer: Keypair,
 }

@@ -30,6 +30,8 @@ pub(super) struct Welcome {
     pub(super) certificates: VerifiedCertificates,
     /// Digest of the roots that the peer pins for us.
     pub(super) trust: Digest,
+    /// What time it is there, unix seconds.
+    pub(super) time: u64,
 }
 
 impl Greeting {
@@ -75,8 +77,8 @@ impl Greeting {
         Reference::of(&self.digest)
     }
 
-    /// Checks what `remote` answered at `now`. All but the incarnation, which the caller compares
-    /// with what it remembers.
+    /// Checks what `remote` answered, with validity judged at `now`. All but its clock and its
+    /// incarnation, which the caller compares with what it knows.
     pub(super) fn read(
         &self,
         identity: &Identity,
@@ -118,13 +120,6 @@ impl Greeting {
             return Err(HelloFault::PeerId.into());
         }
         version(peer, &claimed)?;
-        if claimed.time.abs_diff(now) > CLOCK_SKEW_S {
-            return Err(HelloFault::Clock {
-                theirs: claimed.time,
-                ours: now,
-            }
-            .into());
-        }
         // A tenth early, so that the peer never has to say that it knows the session no more.
         let life = claimed.limits.session_s.min(SESSION_USE_MAX_S) / 10 * 9;
         let ends = now
@@ -143,6 +138,7 @@ impl Greeting {
             session,
             certificates,
             trust: claimed.trust,
+            time: claimed.time,
         })
     }
 }

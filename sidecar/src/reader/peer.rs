@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use finp2p_crds::entry::PeerEntry;
 use finp2p_wire::certificate::{NodeCertificate, RootKey, Trust, Use, VerifiedCertificates};
 use finp2p_wire::digest::Digest;
-use finp2p_wire::key::{Kid, PublicKey};
+use finp2p_wire::key::Kid;
 use finp2p_wire::limits::CLOCK_SKEW_S;
 use jiff::Timestamp;
 use libp2p::Multiaddr;
 
 use super::session::Session;
 use crate::record::{RecordKey, RecordKeys};
+use crate::request::trust::roots;
 
 /// Record keys remembered of one organization: sixty years of yearly keys.
 const RECORD_KEYS_MAX: usize = 64;
@@ -51,7 +52,7 @@ impl Contact {
 
 impl Peer {
     pub(super) fn new(entry: PeerEntry) -> Self {
-        let roots = entry.keys.iter().filter_map(root).collect();
+        let roots = roots(&entry);
         let addresses = entry
             .addresses
             .iter()
@@ -158,24 +159,6 @@ impl Peer {
     fn ring(&self) -> MutexGuard<'_, KeyRing> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A pinned root as the wire has it. One that cannot be used was refused when it was applied;
-/// here it vouches for nothing.
-fn root(key: &finp2p_crds::peer_organization::RootKey) -> Option<RootKey> {
-    Some(RootKey {
-        public: PublicKey::from_spki_base64(&key.public_key).ok()?,
-        not_before: seconds(key.not_before.0),
-        // The resource names the first moment after, the wire the last second.
-        not_after: seconds(key.not_after.0).saturating_sub(1),
-        verify_only: key.verify_only == Some(true),
-        revoked_at: key.revoked_at.as_ref().map(|at| seconds(at.0)),
-    })
-}
-
-/// Seconds since 1970; what is before that is 1970.
-pub(super) fn seconds(at: Timestamp) -> u64 {
-    u64::try_from(at.as_second()).unwrap_or(0)
 }
 
 /// The record key that a verified certificate is for, with the time at which it may have signed:

@@ -97,7 +97,7 @@ impl Bank {
             network: NETWORK.to_owned(),
             incarnation: self.incarnation,
             certificates: self.certificates(),
-            session: Arc::clone(&self.session),
+            session: SigningKey::from_seed(&self.session.to_seed()),
             peer: self.peer.clone(),
         }
     }

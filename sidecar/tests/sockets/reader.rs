@@ -1,48 +1,29 @@
 //! A reader with a Primary that is honest, and with one that is not.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use finp2p_sidecar::network::{Admissions, Answer, Bounds, NetworkError, Responder};
 use finp2p_sidecar::reader::{
-    AnswerFault, Fault, FetchError, Fetched, HelloFault, IncarnationMemory, LocalFault, Reader,
-    ReaderCounters, RecordFault,
+    AnswerFault, Fault, FetchError, Fetched, HelloFault, LocalFault, Reader, ReaderCounters,
+    RecordFault,
 };
-use finp2p_sidecar::store::StoreError;
+use finp2p_sidecar::request::Incarnations;
+use finp2p_sidecar::request::time::Timekeeper;
+use finp2p_sidecar::store::MemoryStore;
 use finp2p_wire::cbor::{Bytes, List};
+use finp2p_wire::certificate::ChainError;
 use finp2p_wire::error::{Code, Reason, Refusal};
 use finp2p_wire::frame::{self, Hint};
 use finp2p_wire::key::SigningKey;
 use finp2p_wire::message::{self, Body, CatalogPage, FetchAnswer, KeysAnswer, Mismatch, SessionId};
+use jiff::Timestamp;
 
 use crate::bank::Bank;
 use crate::node::{NOW, Node, clock, echo, soon};
 use crate::primary::{BOND, Heard, Primary, SECRET, hint, signed, terms};
-
-#[derive(Default)]
-struct Memory(Mutex<HashMap<String, u64>>);
-
-impl IncarnationMemory for Memory {
-    fn highest(&self, organization: &str) -> Result<u64, StoreError> {
-        Ok(self
-            .0
-            .lock()
-            .unwrap()
-            .get(organization)
-            .copied()
-            .unwrap_or(0))
-    }
-
-    fn raise(&self, organization: &str, incarnation: u64) -> Result<(), StoreError> {
-        self.0
-            .lock()
-            .unwrap()
-            .insert(organization.to_owned(), incarnation);
-        Ok(())
-    }
-}
 
 /// Bank B, who reads, and bank A, who is asked.
 struct Scene {
@@ -50,7 +31,8 @@ struct Scene {
     primary: Arc<Primary>,
     node: Node,
     server: Node,
-    memory: Arc<Memory>,
+    incarnations: Arc<Incarnations>,
+    timekeeper: Arc<Timekeeper>,
     counters: Arc<ReaderCounters>,
 }
 
@@ -78,12 +60,14 @@ async fn scene_with(bank: Bank, change: impl FnOnce(&mut finp2p_crds::entry::Pee
     .await;
     // As the session layer would after a hello.
     server.admissions.admit(node.peer, "bank-b");
-    let memory = Arc::new(Memory::default());
+    let incarnations = Arc::new(Incarnations::new(Arc::new(MemoryStore::default())));
+    let timekeeper = Arc::new(Timekeeper::default());
     let counters = Arc::new(ReaderCounters::default());
     let reader = Arc::new(Reader::new(
         node.client.clone(),
         node.admissions.clone(),
-        Arc::clone(&memory) as Arc<dyn IncarnationMemory>,
+        Arc::clone(&incarnations),
+        Arc::clone(&timekeeper),
         clock(),
         Arc::clone(&counters),
     ));
@@ -96,7 +80,8 @@ async fn scene_with(bank: Bank, change: impl FnOnce(&mut finp2p_crds::entry::Pee
         primary,
         node,
         server,
-        memory,
+        incarnations,
+        timekeeper,
         counters,
     }
 }
@@ -148,7 +133,7 @@ async fn a_fetch_brings_the_verified_record_and_what_proves_it() {
         (1, 1, 1, 1)
     );
     assert!(scene.reader.contacts()["bank-a"].is_reachable());
-    assert_eq!(scene.memory.highest("bank-a").unwrap(), 1);
+    assert_eq!(scene.incarnations.highest("bank-a").unwrap(), 1);
 }
 
 #[tokio::test]
@@ -460,13 +445,31 @@ async fn attack_3_a_revoked_certificate_or_a_lower_incarnation_opens_nothing() {
     let mut replaced = Bank::new("bank-a");
     replaced.incarnation = 4;
     let scene = scene_with(replaced, |_| {}).await;
-    scene.memory.raise("bank-a", 5).unwrap();
+    scene.fetch(BOND).await.unwrap();
+    assert_eq!(scene.incarnations.highest("bank-a").unwrap(), 4);
+    scene.incarnations.raise("bank-a", 5).unwrap();
+    scene.reader.set_peers([]);
+    scene
+        .reader
+        .set_peers([scene.primary.bank.entry(&scene.server.addresses)]);
     assert!(matches!(
         scene.fault().await,
         Fault::Hello(HelloFault::Incarnation)
     ));
-    scene.memory.raise("bank-a", 4).unwrap();
+}
+
+#[tokio::test]
+async fn attack_16_a_clock_that_was_set_back_revives_no_certificate() {
+    let scene = scene().await;
+    let days = |days: i64| Timestamp::from_second(NOW + days * 86_400).unwrap();
+    scene.timekeeper.believed(days(20));
     scene.fetch(BOND).await.unwrap();
+    scene.timekeeper.believed(days(31));
+    let fault = scene.fault().await;
+    assert!(
+        matches!(fault, Fault::Hello(HelloFault::Chain(ChainError::Expired))),
+        "{fault:?}"
+    );
 }
 
 #[tokio::test]
