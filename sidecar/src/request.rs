@@ -58,6 +58,9 @@ pub mod time;
 mod trail;
 pub mod trust;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -142,6 +142,16 @@ impl Sessions {
         self.len() == 0
     }
 
+    #[cfg(test)]
+    pub(crate) fn all(&self) -> Vec<Arc<Session>> {
+        let table = self.table();
+        table
+            .by_id
+            .values()
+            .map(|(_, session)| Arc::clone(session))
+            .collect()
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -34,8 +34,6 @@ impl Rates {
         let after = before + interval(per_second);
         let wait = after - (now + BURST_NS);
         if wait > 0 {
-            // Kept as it was bounded: see `level`.
-            full_at.insert(organization.to_owned(), before);
             let seconds = (wait + BURST_NS - 1) / BURST_NS;
             return Err(u32::try_from(seconds).unwrap_or(u32::MAX));
         }
@@ -63,13 +61,13 @@ impl Rates {
     }
 }
 
-/// When the allowance was full again: never before now, and never further ahead than a debt can
-/// be, or a clock that was set back would lock the organization out.
+/// When the allowance was full again, and never before now. Further ahead than a debt can be is
+/// a time before our clock was set back: forgotten, or the organization would be locked out.
 fn level(full_at: Option<&i128>, now: i128) -> i128 {
     full_at
         .copied()
+        .filter(|full_at| (now..=now + BURST_NS + DEBT_NS).contains(full_at))
         .unwrap_or(now)
-        .clamp(now, now + BURST_NS + DEBT_NS)
 }
 
 /// Nanoseconds that one token takes to come back.
@@ -139,7 +137,18 @@ mod tests {
     fn a_clock_set_back_does_not_lock_anybody_out() {
         let rates = Rates::default();
         assert_eq!(rates.take(at(3_600_000), "bank-b", 1), Ok(()));
+        assert_eq!(rates.take(at(0), "bank-b", 1), Ok(()));
+        assert_eq!(rates.take(at(0), "bank-b", 1), Err(1));
+        assert_eq!(rates.take(at(1000), "bank-b", 1), Ok(()));
+    }
+
+    #[test]
+    fn the_deepest_debt_is_still_a_debt() {
+        let rates = Rates::default();
+        rates.charge(at(0), "bank-b", 1, 100);
         assert_eq!(rates.take(at(0), "bank-b", 1), Err(2));
+        assert_eq!(rates.take(at(1), "bank-b", 1), Err(2));
+        assert_eq!(rates.take(at(1000), "bank-b", 1), Err(1));
         assert_eq!(rates.take(at(2000), "bank-b", 1), Ok(()));
     }
 }

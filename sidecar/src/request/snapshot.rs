@@ -9,8 +9,6 @@ use finp2p_crds::entry::PeerEntry;
 use finp2p_wire::digest::Digest;
 use finp2p_wire::key::Kid;
 
-use crate::config::Standing;
-use crate::config::tracker::Age;
 use crate::identity::Identity;
 
 /// The certificate of a record key with the issuing certificate it needs, as their envelopes.
@@ -44,28 +42,6 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The snapshot of a configuration that is in force, for the node that `identity` is.
-    #[must_use]
-    pub fn of(
-        standing: &Standing,
-        identity: Arc<Identity>,
-        record_keys: BTreeMap<Kid, RecordCertificate>,
-    ) -> Self {
-        let applied = &standing.applied;
-        let restrained_by = standing.restrained_by.as_ref();
-        Self {
-            generation: 0,
-            set: Digest(applied.digest),
-            identity,
-            record_keys,
-            facts: Arc::clone(&applied.facts),
-            restrained_by: restrained_by.map(|older| Arc::clone(&older.facts)),
-            stale: standing.age == Age::Stale,
-            requests_per_second: u32::try_from(applied.root.limits.requests_per_second)
-                .unwrap_or(0),
-        }
-    }
-
     /// What is pinned for an organization, also when it is suspended. `None` for whoever is not
     /// pinned, has no root keys, is claimed by more than one object, or is this organization.
     pub fn peer(&self, organization: &str) -> Option<Cow<'_, PeerEntry>> {

@@ -1,0 +1,10 @@
+//! The checks, with real keys, envelopes, certificates and records.
+
+mod access;
+mod answers;
+mod hello;
+mod hello_order;
+mod items;
+mod order;
+mod requests;
+mod world;
