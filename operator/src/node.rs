@@ -26,3 +26,6 @@ pub mod validate;
 
 pub use inputs::{Age, Claim, Dialling, Inputs, Observed, Previous, SignerState, Source};
 pub use plan::{Plan, plan};
+
+#[cfg(test)]
+mod tests;

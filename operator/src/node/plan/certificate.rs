@@ -22,8 +22,13 @@ use super::root::incarnation;
 use crate::node::inputs::{Inputs, IssuingCertificate, SignerState};
 use crate::node::validate::Local;
 
-/// Most certificates in a root: two issuing ones, and what a few rotations leave valid.
-pub const CERTIFICATES_MAX: usize = 16;
+/// Most issuing and session certificates in a root: the ones in use and what a few rotations
+/// leave valid.
+const ISSUING_MAX: usize = 4;
+/// See [`ISSUING_MAX`].
+const SESSIONS_MAX: usize = 4;
+/// Most record certificates, which all stay until they end. A root has room for sixteen in all.
+const RECORDS_MAX: usize = 8;
 /// Most requests of a node that are looked at: it has a session and a record key, and successors.
 const REQUESTS_MAX: usize = 8;
 /// A renewal must add this much, or a certificate that cannot outlive its issuing key would be
@@ -125,11 +130,13 @@ pub fn choose(inputs: &Inputs, local: &Local<'_>, moments: &mut Boundary) -> Cer
         let kid = c.kid();
         signer.is_some_and(|s| Some(s.kid) == kid) || node.iter().any(|n| Some(n.signed_by) == kid)
     };
+    let of_role = |role: Role, most| node.iter().filter(move |c| c.role == role).take(most);
     let kept: Vec<&Held> = issuing
         .iter()
         .filter(needed)
-        .chain(&node)
-        .take(CERTIFICATES_MAX)
+        .take(ISSUING_MAX)
+        .chain(of_role(Role::Session, SESSIONS_MAX))
+        .chain(of_role(Role::Record, RECORDS_MAX))
         .collect();
     for certificate in &kept {
         moments.at(timestamp(certificate.says.not_after));

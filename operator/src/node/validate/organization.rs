@@ -332,11 +332,14 @@ fn local<'a>(
     })
 }
 
+/// The local organization beside everything that was observed.
+type Home<'h> = (&'h Inputs, &'h Local<'h>);
+
 /// What the local organization needs and may lack. Its node runs on meanwhile.
-const LOCAL_REFS: &[fn(&(&Inputs, &Local<'_>)) -> Option<Finding>] =
+const LOCAL_REFS: &[fn(&Home<'_>) -> Option<Finding>] =
     &[siblings_differ, signer_is_missing, address_is_pending];
 
-fn siblings_differ((_, local): &(&Inputs, &Local<'_>)) -> Option<Finding> {
+fn siblings_differ((_, local): &Home<'_>) -> Option<Finding> {
     let record = local.record?;
     let name = record.metadata.name.as_deref().unwrap_or_default();
     differ(&local.object.spec.keys, &record.spec.keys).then(|| {
@@ -350,7 +353,7 @@ fn siblings_differ((_, local): &(&Inputs, &Local<'_>)) -> Option<Finding> {
     })
 }
 
-fn signer_is_missing((inputs, local): &(&Inputs, &Local<'_>)) -> Option<Finding> {
+fn signer_is_missing((inputs, local): &Home<'_>) -> Option<Finding> {
     let secret = &local.node.signer.secret_name;
     let cure = format!(
         "the node's certificates cannot be renewed. With the root key at hand run `finp2p-operator certify {} --network {}` (or `keygen` for a new organization) and apply the Secret it writes",
@@ -417,7 +420,7 @@ fn refused_by_records(
     })
 }
 
-fn address_is_pending((inputs, local): &(&Inputs, &Local<'_>)) -> Option<Finding> {
+fn address_is_pending((inputs, local): &Home<'_>) -> Option<Finding> {
     let pending = match &inputs.dialling {
         Dialling::Network { service: None } => local.node.announce.is_empty(),
         Dialling::Network { service: Some(_) } | Dialling::Loopback(_) => false,

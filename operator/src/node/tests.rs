@@ -1,0 +1,12 @@
+//! The plan, decision by decision. Objects are written as a user writes them, in [`scene`].
+
+mod asset;
+mod certificate;
+mod golden;
+mod local;
+mod organization;
+mod policy;
+mod properties;
+mod scene;
+mod slice;
+mod timing;
