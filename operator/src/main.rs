@@ -27,7 +27,7 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
     match &args.command {
         Command::Validate(validate) => {
-            return command::validate::run(validate, stdin.lock(), stdout.lock())
+            return command::validate::run(validate, now(), stdin.lock(), stdout.lock())
                 .context("validate");
         }
         Command::Keygen(args) => {

@@ -8,6 +8,7 @@
 //! 5. [`deep`]: what a schema cannot say: keys that are points on the curve, addresses that
 //!    can be dialled, CEL and JSON Schema texts that parse.
 //!
+//! [`plan`] then asks the operator's own plan what only shows beside other objects.
 //! [`change`] holds the rules about edits, for local mode; [`report`] prints findings.
 //!
 //! ```text
@@ -19,6 +20,7 @@ pub mod change;
 mod deep;
 mod kind;
 mod metadata;
+pub mod plan;
 pub mod report;
 mod rule;
 mod schema;

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 
 use crate::validate::report::Report;
-use crate::validate::{Checker, CheckerError};
+use crate::validate::{Checker, CheckerError, plan};
 
 /// Check manifests without applying them: schema with unknown fields refused, CEL rules, keys,
 /// and whether what they name is there. Nothing is contacted and nothing is changed.
@@ -43,11 +44,11 @@ const HELP: &str = r#"Examples:
 A folder of namespaces:
   DIR/bank-a/*.yaml    objects of namespace bank-a (metadata.namespace absent, or equal)
   DIR/members/*.yaml   public records of the consortium, in every namespace
-Names are looked up only in namespaces that have a local organization (a PeerOrganization with
-node) among what is given.
+Names are looked up, and everything is planned as the operator would, in namespaces that have a
+local organization (a PeerOrganization with node) among what is given.
 
 JSON (--output json), finp2p.io/validate/v1:
-  {"schema", "objects", "errors", "warnings",
+  {"schema", "objects", "errors", "warnings", "unplanned": [namespace],
    "findings": [{"file", "line"?, "column"?, "severity": "error"|"warning",
                  "kind"?, "namespace"?, "name"?, "field"? (JSON Pointer),
                  "reason" (one word), "message", "cure"}]}
@@ -76,12 +77,14 @@ pub enum ValidateError {
 /// [`ValidateError`]; what is wrong with manifests is not an error of the command.
 pub fn run(
     args: &Validate,
+    now: Timestamp,
     input: impl Read,
     mut output: impl Write,
 ) -> Result<ExitCode, ValidateError> {
     let checker = Checker::new()?;
     let folder = checker.read_paths(&args.paths, input);
-    let report = Report::new(folder, Vec::new());
+    let planned = plan::check(&folder, now);
+    let report = Report::new(folder, planned);
     let text = match args.output {
         Output::Text => report.text(),
         Output::Json => report.json().ok_or(ValidateError::Json)?,

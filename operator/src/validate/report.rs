@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::plan::Planned;
 use crate::finding::{Finding, Severity};
 use crate::manifest::Folder;
 
@@ -18,6 +19,9 @@ pub struct Report {
     pub errors: usize,
     /// Warnings.
     pub warnings: usize,
+    /// Namespaces without a local organization among what was given: what their objects name
+    /// was not looked up.
+    pub unplanned: Vec<String>,
     /// The findings, by file and line.
     pub findings: Vec<Finding>,
 }
@@ -27,14 +31,14 @@ pub const SCHEMA: &str = "finp2p.io/validate/v1";
 
 impl Report {
     /// The report on what was read, with the findings of the plan.
-    pub fn new(folder: Folder, planned: Vec<Finding>) -> Self {
+    pub fn new(folder: Folder, planned: Planned) -> Self {
         let objects = folder
             .namespaces
             .iter()
             .map(|namespace| namespace.objects.len())
             .sum();
         let mut findings = folder.findings;
-        findings.extend(planned);
+        findings.extend(planned.findings);
         findings.sort();
         findings.dedup();
         let errors: Vec<(String, Option<u32>)> = findings
@@ -53,6 +57,7 @@ impl Report {
             objects,
             errors: count(Severity::Error),
             warnings: count(Severity::Warning),
+            unplanned: planned.unplanned,
             findings,
         }
     }
@@ -62,6 +67,13 @@ impl Report {
         let mut text = String::new();
         for finding in &self.findings {
             line(&mut text, finding);
+        }
+        for namespace in self.unplanned.iter().filter(|name| !name.is_empty()) {
+            let _ = writeln!(
+                text,
+                "{}: no local organization here, so what its objects name was not looked up",
+                printable(namespace)
+            );
         }
         let summary = match (self.errors, self.warnings) {
             (0, 0) => "nothing wrong".to_owned(),

@@ -1,0 +1,161 @@
+//! What only shows beside other objects: the operator's own plan over the files, and its
+//! refusals as findings.
+
+use finp2p_crds::condition::{Condition, Truth, reasons, types};
+use jiff::Timestamp;
+
+use crate::finding::Finding;
+use crate::keys::signer::Signer;
+use crate::manifest::{Folder, Manifest, Namespace, Object};
+use crate::node::files::{Objects, claims};
+use crate::node::{Claim, Dialling, Inputs, SignerState, plan};
+
+/// Stands for the address that a Service would have: in files there is no Service, and that
+/// is no mistake of the manifests.
+const SERVICE_ADDRESS: &str = "/dns4/service.invalid/tcp/4001";
+
+/// What the plan says of the namespaces.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    /// Objects that would not be accepted, and names that lead nowhere.
+    pub findings: Vec<Finding>,
+    /// Namespaces without a local organization among what was read: nothing runs there, and
+    /// what their objects name was not looked up.
+    pub unplanned: Vec<String>,
+}
+
+/// Plans every namespace that has a local organization, as of `now`.
+pub fn check(folder: &Folder, now: Timestamp) -> Planned {
+    let claims = claims(folder);
+    let mut planned = Planned::default();
+    for namespace in &folder.namespaces {
+        match local_organization(namespace) {
+            Some(local) => planned
+                .findings
+                .extend(namespace_findings(namespace, local, &claims, now)),
+            None if namespace.objects.is_empty() => {}
+            None => planned.unplanned.push(namespace.name.clone()),
+        }
+    }
+    planned
+}
+
+fn local_organization(namespace: &Namespace) -> Option<&Object> {
+    namespace
+        .objects
+        .iter()
+        .find(|object| crate::manifest::folder::is_local_organization(object))
+}
+
+fn namespace_findings(
+    namespace: &Namespace,
+    local: &Object,
+    claims: &[Claim],
+    now: Timestamp,
+) -> Vec<Finding> {
+    let objects = Objects::of(namespace);
+    let plan = plan(&Inputs {
+        namespace: namespace.name.clone(),
+        organizations: objects.organizations,
+        assets: objects.assets,
+        policies: objects.policies,
+        sources: objects.sources,
+        claims: claims.to_vec(),
+        signer: signer(namespace, local),
+        signed: Vec::new(),
+        dialling: Dialling::Network {
+            service: Some(vec![SERVICE_ADDRESS.to_owned()]),
+        },
+        previous: None,
+        report: None,
+        now,
+    });
+    let organizations = plan
+        .organizations
+        .iter()
+        .map(|o| ("PeerOrganization", &o.name, &o.status.conditions));
+    let assets = plan
+        .assets
+        .iter()
+        .map(|a| ("SharedAsset", &a.name, &a.status.conditions));
+    let policies = plan
+        .policies
+        .iter()
+        .map(|p| ("SharingPolicy", &p.name, &p.status.conditions));
+    organizations
+        .chain(assets)
+        .chain(policies)
+        .filter_map(|(kind, name, conditions)| {
+            let condition = refusal(conditions)?;
+            let object = namespace
+                .objects
+                .iter()
+                .find(|object| object.id.kind == kind && object.id.name == *name)?;
+            Some(object.finding(
+                "",
+                &condition.reason,
+                &condition.message,
+                cure(&condition.reason),
+            ))
+        })
+        .collect()
+}
+
+/// The condition that an edit must mend, the more fundamental first.
+fn refusal(conditions: &[Condition]) -> Option<&Condition> {
+    [types::ACCEPTED, types::RESOLVED_REFS]
+        .into_iter()
+        .find_map(|wanted| {
+            conditions
+                .iter()
+                .find(|c| c.type_ == wanted && c.status == Truth::False)
+        })
+}
+
+/// What is known of the issuing key that the local organization names.
+fn signer(namespace: &Namespace, local: &Object) -> SignerState {
+    let Manifest::PeerOrganization(organization) = &local.manifest else {
+        return SignerState::Missing;
+    };
+    let Some(node) = &organization.spec.node else {
+        return SignerState::Missing;
+    };
+    let id = organization.spec.organization_id.as_deref();
+    let secret = namespace.objects.iter().find_map(|o| match &o.manifest {
+        Manifest::Secret(secret) if secret.name == node.signer.secret_name => Some(secret),
+        _ => None,
+    });
+    let Some(secret) = secret else {
+        return SignerState::Missing;
+    };
+    match Signer::from_secret(id.unwrap_or(&local.id.name), &node.network, &secret.data) {
+        Ok(signer) => signer.state(),
+        Err(error) => SignerState::Unusable(error.to_string()),
+    }
+}
+
+/// How a refusal is mended in files. The message says it too, in the words of a status.
+fn cure(reason: &str) -> &'static str {
+    match reason {
+        reasons::SIGNER_MISSING => {
+            "run finp2p-operator keygen for a new organization, or certify for one that has keys"
+        }
+        reasons::PEER_NOT_FOUND | reasons::ISSUER_NOT_FOUND => {
+            "add its PeerOrganization (members/ for the consortium's records), or mend the name"
+        }
+        reasons::ASSET_NOT_FOUND => "add the SharedAsset, or mend the name",
+        reasons::CONTENT_NOT_FOUND => "add the Secret or ConfigMap with this key, or mend the name",
+        reasons::CONTENT_NOT_PERMITTED => {
+            "its owner adds the label sharing.finp2p.io/content: \"true\" to the Secret or ConfigMap"
+        }
+        reasons::NOT_YET_SUPPORTED => {
+            "remove these fields if the policy may do without them; until then it grants nothing"
+        }
+        reasons::NAMESPACE_TAKEN
+        | reasons::ORGANIZATION_TAKEN
+        | reasons::RESOURCE_TAKEN
+        | reasons::KEYS_DIFFER => "keep one of the two, or make them agree",
+        reasons::INVALID_KEY => "copy the key again from the organization's own record",
+        _ => "edit the object as the message says",
+    }
+}
