@@ -12,7 +12,8 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use finp2p_operator::finding::Finding;
-use finp2p_operator::manifest::{Folder, Manifest, Reader, limits};
+use finp2p_operator::manifest::folder::BUDGET;
+use finp2p_operator::manifest::{Cost, Folder, Manifest, Reader, limits};
 use proptest::prelude::*;
 
 const GOOD: &str =
@@ -163,20 +164,44 @@ fn large_documents_keys_and_lists_are_refused() {
     );
 }
 
-#[test]
-fn nodes_of_all_documents_together_are_bounded() {
-    let one = format!("---\na: [{}]\n", "1,".repeat(45_000));
-    let folder = read(one.repeat(60));
-    assert!(
-        folder.cost.nodes <= limits::TOTAL_MAX_NODES,
-        "{:?}",
-        folder.cost
-    );
-    assert!(reasons(&folder).contains(&"TooManyNodes"));
+/// Reads with less to spend than everybody has.
+fn read_within(text: &str, budget: Cost) -> Folder {
+    let check = |_: &finp2p_operator::manifest::Document| Vec::new();
+    let mut reader = Reader::new(&check).within(budget);
+    reader.stream(text.as_bytes());
+    reader.finish()
 }
 
 #[test]
-fn ten_thousand_documents_are_read_and_thirty_thousand_are_not() {
+fn nodes_of_all_documents_together_are_bounded() {
+    let one = format!("---\na: [{}]\n", "1,".repeat(900));
+    let budget = Cost {
+        nodes: 5_000,
+        ..BUDGET
+    };
+    let folder = read_within(&one.repeat(60), budget);
+    assert_eq!(folder.cost.nodes, budget.nodes);
+    assert!(reasons(&folder).contains(&"TooManyNodes"));
+    assert!(!folder.complete);
+}
+
+#[test]
+fn bytes_of_all_files_together_are_bounded() {
+    let check = |_: &finp2p_operator::manifest::Document| Vec::new();
+    let mut reader = Reader::new(&check).within(Cost {
+        bytes: 2 * GOOD.len(),
+        ..BUDGET
+    });
+    for _ in 0..3 {
+        reader.stream(GOOD.as_bytes());
+    }
+    let folder = reader.finish();
+    assert_eq!(folder.cost.bytes, 2 * GOOD.len());
+    assert_eq!(reasons(&folder), ["FileTooLarge", "DuplicateObject"]);
+}
+
+#[test]
+fn ten_thousand_documents_are_read_and_no_more_than_the_bound() {
     let documents = |count: usize| -> String {
         (0..count).fold(String::new(), |mut text, index| {
             write!(text, "---\n{}", GOOD.replace("good", &format!("n{index}"))).unwrap();
@@ -186,8 +211,14 @@ fn ten_thousand_documents_are_read_and_thirty_thousand_are_not() {
     let folder = read(documents(10_000));
     assert_eq!(names(&folder).len(), 10_000);
     assert_eq!(folder.findings, vec![]);
-    let folder = read(documents(30_000));
-    assert_eq!(names(&folder).len(), limits::MAX_DOCUMENTS);
+    let folder = read_within(
+        &documents(300),
+        Cost {
+            documents: 200,
+            ..BUDGET
+        },
+    );
+    assert_eq!(names(&folder).len(), 200);
     assert_eq!(reasons(&folder), ["TooManyDocuments"]);
     assert!(!folder.complete);
 }
@@ -313,111 +344,6 @@ fn values_of_a_secret_are_in_no_message_and_no_debug_output() {
     assert_eq!(secret.data["k"].as_slice(), PLANTED.as_bytes());
 }
 
-#[cfg(unix)]
-mod folders {
-    use super::*;
-    use std::os::unix::fs::symlink;
-    use std::path::Path;
-
-    fn directory(path: &Path) -> Folder {
-        let check = |_: &finp2p_operator::manifest::Document| Vec::new();
-        let mut reader = Reader::new(&check);
-        reader.directory(path);
-        reader.finish()
-    }
-
-    #[test]
-    fn loops_pipes_and_folders_named_like_files_are_findings() {
-        let folder = tempfile::tempdir().unwrap();
-        let bank = folder.path().join("bank-a");
-        std::fs::create_dir(&bank).unwrap();
-        std::fs::write(bank.join("good.yaml"), GOOD.replace(", namespace: ns", "")).unwrap();
-        symlink(bank.join("loop.yaml"), bank.join("loop.yaml")).unwrap();
-        symlink(folder.path(), bank.join("up")).unwrap();
-        std::fs::create_dir(bank.join("folder.yaml")).unwrap();
-        let made = std::process::Command::new("mkfifo")
-            .arg(bank.join("pipe.yaml"))
-            .status()
-            .unwrap();
-        assert!(made.success());
-        let read = directory(folder.path());
-        assert_eq!(names(&read), ["good"]);
-        assert_eq!(
-            reasons(&read),
-            ["FileUnreadable", "FileUnreadable", "FileUnreadable"]
-        );
-        assert!(!read.complete);
-    }
-
-    #[test]
-    fn files_are_read_in_the_order_of_their_names() {
-        let folder = tempfile::tempdir().unwrap();
-        for (place, name) in [
-            ("b/2.yaml", "two"),
-            ("b/1.yml", "one"),
-            ("a/9.json", "nine"),
-            ("b/.hidden.yaml", "x"),
-            ("b/notes.txt", "x"),
-        ] {
-            let path = folder.path().join(place);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, format!(r#"{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "{name}"}}}}"#)).unwrap();
-        }
-        let read = directory(folder.path());
-        assert_eq!(names(&read), ["nine", "one", "two"]);
-        assert_eq!(read.findings, vec![]);
-    }
-
-    #[test]
-    fn members_are_in_every_namespace_and_hold_public_records_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |place: &str, text: &str| {
-            let path = folder.path().join(place);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        let record = "apiVersion: sharing.finp2p.io/v1alpha1\nkind: PeerOrganization\nmetadata: {name: bank-b}\nspec: {}\n";
-        write("members/bank-b.yaml", record);
-        write("members/secret.yaml", &GOOD.replace(", namespace: ns", ""));
-        write(
-            "members/local.yaml",
-            &record.replace(
-                "spec: {}",
-                "spec: {node: {network: net, signer: {secretName: s}}}",
-            ),
-        );
-        write("bank-a/x.yaml", &GOOD.replace(", namespace: ns", ""));
-        write("bank-c/x.yaml", &GOOD.replace("ns", "bank-z"));
-        let read = directory(folder.path());
-        assert_eq!(names(&read), ["good", "bank-b", "bank-b"]);
-        assert_eq!(
-            reasons(&read),
-            ["NamespaceMismatch", "NotPublic", "NotPublic"]
-        );
-        let ids: Vec<_> = read
-            .namespaces
-            .iter()
-            .flat_map(|n| &n.objects)
-            .map(|o| o.id.clone())
-            .collect();
-        assert_ne!(
-            ids[1].uid(),
-            ids[2].uid(),
-            "one record is an object of its own in each namespace"
-        );
-        assert!(read.complete, "every object is known by name");
-    }
-
-    #[test]
-    fn of_two_objects_with_one_name_the_first_stays() {
-        let text = format!("{GOOD}---\n{}", GOOD.replace("a: b", "a: c"));
-        let read = read(text);
-        assert_eq!(reasons(&read), ["DuplicateObject"]);
-        assert_eq!(read.findings[0].line, Some(8));
-        assert_eq!(names(&read), ["good"]);
-    }
-}
-
 fn samples() -> Vec<String> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../crds/samples");
     [
@@ -482,7 +408,7 @@ fn outside(folder: &Folder, from: u32, to: u32) -> (Vec<String>, Vec<Finding>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_bytes_whatever_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2_000)) {

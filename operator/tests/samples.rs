@@ -49,7 +49,7 @@ fn is_isin(text: &str) -> bool {
             digit / 10 + digit % 10
         })
         .sum();
-    shape && sum % 10 == 0
+    shape && sum.is_multiple_of(10)
 }
 
 /// ISO 17442 (ISO 7064 MOD 97-10): letters as two digits, the whole is 1 modulo 97.

@@ -39,6 +39,13 @@ pub struct Cost {
     pub nodes: usize,
 }
 
+/// The most that one run may take.
+pub const BUDGET: Cost = Cost {
+    bytes: limits::TOTAL_MAX_BYTES,
+    documents: limits::MAX_DOCUMENTS,
+    nodes: limits::TOTAL_MAX_NODES,
+};
+
 /// The objects of one namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Namespace {
@@ -51,9 +58,10 @@ pub struct Namespace {
     pub refused: BTreeSet<ObjectId>,
 }
 
-/// Reads paths under one budget of bytes, nodes and documents.
+/// Reads paths under one budget of bytes, nodes and documents ([`limits`]).
 pub struct Reader<'a> {
     check: &'a Check<'a>,
+    budget: Cost,
     bytes: usize,
     nodes: usize,
     documents: usize,
@@ -81,8 +89,9 @@ impl<'a> Reader<'a> {
     pub fn new(check: &'a Check<'a>) -> Self {
         Self {
             check,
-            bytes: limits::TOTAL_MAX_BYTES,
-            nodes: limits::TOTAL_MAX_NODES,
+            budget: BUDGET,
+            bytes: BUDGET.bytes,
+            nodes: BUDGET.nodes,
             documents: 0,
             files: 0,
             complete: true,
@@ -91,6 +100,19 @@ impl<'a> Reader<'a> {
             namespaces: BTreeMap::new(),
             members: Namespace::default(),
         }
+    }
+
+    /// The same reader with less to spend.
+    #[must_use]
+    pub fn within(mut self, budget: Cost) -> Self {
+        self.budget = Cost {
+            bytes: budget.bytes.min(BUDGET.bytes),
+            documents: budget.documents.min(BUDGET.documents),
+            nodes: budget.nodes.min(BUDGET.nodes),
+        };
+        self.bytes = self.budget.bytes;
+        self.nodes = self.budget.nodes;
+        self
     }
 
     /// Reads a file, the folder of one namespace, or a folder of such folders.
@@ -174,9 +196,9 @@ impl<'a> Reader<'a> {
             findings: self.findings,
             complete: self.complete,
             cost: Cost {
-                bytes: limits::TOTAL_MAX_BYTES.saturating_sub(self.bytes),
+                bytes: self.budget.bytes.saturating_sub(self.bytes),
                 documents: self.documents,
-                nodes: limits::TOTAL_MAX_NODES.saturating_sub(self.nodes),
+                nodes: self.budget.nodes.saturating_sub(self.nodes),
             },
         }
     }
@@ -266,11 +288,11 @@ impl<'a> Reader<'a> {
         self.bytes = self.bytes.saturating_sub(text.len());
         for (index, piece) in split::pieces(&text).enumerate() {
             self.documents = self.documents.saturating_add(1);
-            if self.documents > limits::MAX_DOCUMENTS {
+            if self.documents > self.budget.documents {
                 return self.lose_rest(
                     file,
                     "TooManyDocuments",
-                    limits::MAX_DOCUMENTS,
+                    self.budget.documents,
                     "documents",
                 );
             }
