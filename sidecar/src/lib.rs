@@ -6,6 +6,7 @@ pub mod audit;
 pub mod clock;
 pub mod config;
 mod counter;
+mod directory_lock;
 pub mod identity;
 pub mod keys;
 pub mod metrics;

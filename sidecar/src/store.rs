@@ -14,8 +14,8 @@
 //! - **Atomic.** A reader sees all of a commit or nothing, and sees nothing that a power cut
 //!   could still take back.
 //! - **Sealed.** No byte of a value or of its name is readable on disk without the store key.
-//! - **Fail-stop.** After a failed write or sync nothing more is accepted until a restart; what
-//!   was acknowledged stays readable.
+//! - **Fail-stop.** After a failed write or sync nothing more is accepted until a restart. Reads
+//!   go on showing what was acknowledged; where the database cannot any more, they are an error.
 //!
 //! The trait is synchronous and knows no runtime: asynchronous callers use a blocking thread.
 

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions},
     io::{self, BufReader, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,6 +11,8 @@ use std::{
 use jiff::Timestamp;
 use rand::TryRng as _;
 use sha2::{Digest as _, Sha256};
+
+use crate::directory_lock::DirectoryLock;
 
 use super::{
     AuditError, Digest, Entry, MAX_SEGMENT_BYTES, MAX_UNSYNCED, Recovered, entry,
@@ -48,7 +50,7 @@ pub struct Audit {
     writer: Mutex<Writer>,
     /// Held by whoever syncs: those who wait for it usually find that they were covered.
     turn: Mutex<()>,
-    _lock: File,
+    _lock: DirectoryLock,
 }
 
 struct Writer {
@@ -252,16 +254,11 @@ impl Audit {
     }
 }
 
-fn lock(dir: &Path) -> Result<File, AuditError> {
-    let path = dir.join("lock");
-    let file = File::create(&path).map_err(|source| AuditError::file("create", &path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(AuditError::InUse {
-            dir: dir.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(AuditError::file("lock", &path, source)),
-    }
+fn lock(dir: &Path) -> Result<DirectoryLock, AuditError> {
+    let lock = DirectoryLock::take(dir).map_err(|source| AuditError::file("lock", dir, source))?;
+    lock.ok_or_else(|| AuditError::InUse {
+        dir: dir.to_owned(),
+    })
 }
 
 fn begin(dir: &Path) -> Result<Writer, AuditError> {

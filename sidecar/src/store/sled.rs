@@ -29,6 +29,8 @@ use std::{
 
 use zeroize::Zeroizing;
 
+use crate::directory_lock::DirectoryLock;
+
 use super::{
     Key, Space, Store, StoreError, Value, Write,
     census::Census,
@@ -69,7 +71,7 @@ pub struct SledStore {
     /// The first step that failed; set once, and nothing is accepted any more.
     stopped: OnceLock<&'static str>,
     dir: PathBuf,
-    _lock: File,
+    _lock: DirectoryLock,
 }
 
 impl fmt::Debug for SledStore {

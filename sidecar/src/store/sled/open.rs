@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs::{DirBuilder, File, TryLockError},
+    fs::{DirBuilder, File},
     os::unix::fs::DirBuilderExt as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{Batches, Disk, RealDisk, SledStore, View};
+use crate::directory_lock::DirectoryLock;
 use crate::store::{
     StoreError, StoreKey,
     census::Census,
@@ -101,16 +102,11 @@ fn corrupt(dir: &Path, source: Option<::sled::Error>) -> StoreError {
     }
 }
 
-fn lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join("lock");
-    let file = File::create(&path).map_err(|source| StoreError::file("create", &path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
-            dir: dir.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(StoreError::file("lock", &path, source)),
-    }
+fn lock(dir: &Path) -> Result<DirectoryLock, StoreError> {
+    let lock = DirectoryLock::take(dir).map_err(|source| StoreError::file("lock", dir, source))?;
+    lock.ok_or_else(|| StoreError::InUse {
+        dir: dir.to_owned(),
+    })
 }
 
 fn open_rows(dir: &Path) -> Result<::sled::Db, StoreError> {

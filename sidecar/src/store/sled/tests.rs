@@ -6,10 +6,13 @@ mod model;
 mod opening;
 mod tamper;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use super::SledStore;
 use crate::store::{Key, Space, Store as _, StoreError, StoreKey, Value};
+
+/// How long a condition may take on a busy machine before the test fails.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 fn store_key() -> StoreKey {
     StoreKey::from([0x42; 32])
@@ -26,16 +29,36 @@ fn value(bytes: usize, seed: u64) -> Value {
 }
 
 fn open(dir: &Path) -> Result<SledStore, StoreError> {
-    SledStore::open(dir, &store_key())
+    patiently(
+        || SledStore::open(dir, &store_key()),
+        |error| matches!(error, StoreError::File { step: "open", .. }),
+    )
 }
 
 /// The rows without the store, as somebody with a disk editor sees them.
 fn raw(dir: &Path) -> ::sled::Db {
-    ::sled::Config::new()
+    let config = ::sled::Config::new()
         .path(dir.join("rows"))
-        .flush_every_ms(None)
-        .open()
-        .unwrap()
+        .flush_every_ms(None);
+    patiently(
+        || config.open(),
+        |error| matches!(error, ::sled::Error::Io(_)),
+    )
+    .unwrap()
+}
+
+/// The database gives its own lock back by closing its file, and a process that another test is
+/// starting may hold that open for a moment: then it is asked again.
+#[allow(clippy::disallowed_methods)]
+fn patiently<T, E>(open: impl Fn() -> Result<T, E>, busy: impl Fn(&E) -> bool) -> Result<T, E> {
+    // Only for the deadline: no decision of the store depends on it.
+    let begin = std::time::Instant::now();
+    loop {
+        match open() {
+            Err(error) if busy(&error) && begin.elapsed() < DEADLINE => std::thread::yield_now(),
+            done => return done,
+        }
+    }
 }
 
 fn copy(from: &Path, to: &Path) {
