@@ -96,8 +96,8 @@ pub struct Parts {
     pub trail: Arc<dyn Trail>,
     /// What is only counted; whoever owns the audit log appends what is due.
     pub counters: Arc<Counters>,
-    /// The highest incarnations seen.
-    pub incarnations: Incarnations,
+    /// The highest incarnations seen; shared with the reader, which sees them too.
+    pub incarnations: Arc<Incarnations>,
     /// Who gets the room of a known peer.
     pub admissions: Admissions,
     /// The node's view of time.
@@ -110,7 +110,7 @@ pub struct Responder {
     records: Arc<dyn Records>,
     trail: Arc<dyn Trail>,
     counters: Arc<Counters>,
-    incarnations: Incarnations,
+    incarnations: Arc<Incarnations>,
     admissions: Admissions,
     timekeeper: Arc<Timekeeper>,
     sessions: Sessions,

@@ -42,6 +42,9 @@ struct Table {
 #[derive(Debug)]
 struct Connection {
     id: ConnectionId,
+    /// The peer opened it: only these count against its limit, or a peer that has used up its
+    /// own could not be asked anything any more.
+    inbound: bool,
     allowance: Arc<Allowance>,
 }
 
@@ -108,17 +111,19 @@ impl Admissions {
     }
 
     /// Takes in a connection that is being established, with the room that its peer has.
-    pub(super) fn enter(&self, peer: PeerId, id: ConnectionId) -> Result<Entered, Surplus> {
+    pub(super) fn enter(
+        &self,
+        peer: PeerId,
+        id: ConnectionId,
+        inbound: bool,
+    ) -> Result<Entered, Surplus> {
         let mut table = self.table();
         let organization = table.admitted.get(&peer).cloned();
         let (held, max) = match &organization {
             Some(organization) => (table.held_by(organization), table.connections_max),
-            None => (
-                table.connections.get(&peer).map_or(0, Vec::len),
-                STRANGER_CONNECTIONS_MAX,
-            ),
+            None => (table.opened_by(&peer), STRANGER_CONNECTIONS_MAX),
         };
-        if held >= max {
+        if inbound && held >= max {
             return Err(Surplus { max });
         }
         let allowance = Arc::new(Allowance::default());
@@ -127,6 +132,7 @@ impl Admissions {
         }
         table.connections.entry(peer).or_default().push(Connection {
             id,
+            inbound,
             allowance: Arc::clone(&allowance),
         });
         Ok(Entered {
@@ -166,9 +172,13 @@ impl Table {
         self.admitted
             .iter()
             .filter(|(_, of)| &***of == organization)
-            .filter_map(|(peer, _)| self.connections.get(peer))
-            .map(Vec::len)
+            .map(|(peer, _)| self.opened_by(peer))
             .sum()
+    }
+
+    fn opened_by(&self, peer: &PeerId) -> usize {
+        let connections = self.connections.get(peer).into_iter().flatten();
+        connections.filter(|connection| connection.inbound).count()
     }
 
     /// Forgets a peer id of the organization when it has too many, one without a connection first.
@@ -200,6 +210,7 @@ impl Table {
             .into_iter()
             .flatten()
             .rev()
+            .filter(|connection| connection.inbound)
             .take(surplus);
         let doomed: Vec<_> = newest.map(|connection| (peer, connection.id)).collect();
         self.doomed.extend(doomed);
@@ -282,7 +293,7 @@ mod tests {
     fn gives_a_stranger_little_and_an_admitted_peer_its_room_at_once() {
         let admissions = Admissions::new(4);
         let peer = PeerId::random();
-        let entered = admissions.enter(peer, connection(1)).unwrap();
+        let entered = admissions.enter(peer, connection(1), true).unwrap();
         assert!(entered.stranger);
         assert_eq!(entered.allowance.frame_max_bytes(), HELLO_FRAME_MAX_BYTES);
         let held: Vec<_> = (0..STRANGER_STREAMS_MAX)
@@ -294,7 +305,12 @@ mod tests {
         admissions.admit(peer, "bank-b");
         assert_eq!(entered.allowance.frame_max_bytes(), REQUEST_FRAME_MAX_BYTES);
         assert!(entered.allowance.begin().is_some());
-        assert!(!admissions.enter(peer, connection(2)).unwrap().stranger);
+        assert!(
+            !admissions
+                .enter(peer, connection(2), true)
+                .unwrap()
+                .stranger
+        );
     }
 
     #[test]
@@ -311,13 +327,21 @@ mod tests {
         let (one, two) = (PeerId::random(), PeerId::random());
         admissions.admit(one, "bank-b");
         admissions.admit(two, "bank-b");
-        assert!(admissions.enter(one, connection(1)).is_ok());
-        assert!(admissions.enter(one, connection(2)).is_ok());
-        assert!(admissions.enter(two, connection(3)).is_ok());
-        assert!(admissions.enter(two, connection(4)).is_err());
-        assert!(admissions.enter(PeerId::random(), connection(5)).is_ok());
+        assert!(admissions.enter(one, connection(1), true).is_ok());
+        assert!(admissions.enter(one, connection(2), true).is_ok());
+        assert!(admissions.enter(two, connection(3), true).is_ok());
+        assert!(admissions.enter(two, connection(4), true).is_err());
+        assert!(
+            admissions.enter(one, connection(7), false).is_ok(),
+            "what we opened does not count"
+        );
+        assert!(
+            admissions
+                .enter(PeerId::random(), connection(5), true)
+                .is_ok()
+        );
         admissions.leave(one, connection(1));
-        assert!(admissions.enter(two, connection(6)).is_ok());
+        assert!(admissions.enter(two, connection(6), true).is_ok());
     }
 
     #[test]
@@ -325,8 +349,8 @@ mod tests {
         let admissions = Admissions::new(1);
         let (one, two) = (PeerId::random(), PeerId::random());
         admissions.admit(one, "bank-b");
-        admissions.enter(one, connection(1)).unwrap();
-        admissions.enter(two, connection(2)).unwrap();
+        admissions.enter(one, connection(1), true).unwrap();
+        admissions.enter(two, connection(2), true).unwrap();
         assert_eq!(doomed(&admissions), []);
         admissions.admit(two, "bank-b");
         assert_eq!(doomed(&admissions), [(two, connection(2))]);
@@ -339,8 +363,8 @@ mod tests {
         let (one, two) = (PeerId::random(), PeerId::random());
         admissions.admit(one, "bank-b");
         admissions.admit(two, "bank-c");
-        admissions.enter(one, connection(1)).unwrap();
-        admissions.enter(two, connection(2)).unwrap();
+        admissions.enter(one, connection(1), true).unwrap();
+        admissions.enter(two, connection(2), true).unwrap();
         admissions.retain(|organization| organization != "bank-b");
         assert_eq!(doomed(&admissions), [(one, connection(1))]);
         assert_eq!(admissions.organization(&one), None);
@@ -352,7 +376,7 @@ mod tests {
         let admissions = Admissions::new(64);
         let used = PeerId::random();
         admissions.admit(used, "bank-b");
-        admissions.enter(used, connection(1)).unwrap();
+        admissions.enter(used, connection(1), true).unwrap();
         for _ in 0..3 * PEERS_PER_ORGANIZATION_MAX {
             admissions.admit(PeerId::random(), "bank-b");
         }
@@ -367,9 +391,9 @@ mod tests {
     fn keeps_no_trace_of_a_stranger_who_left() {
         let admissions = Admissions::new(4);
         let peer = PeerId::random();
-        admissions.enter(peer, connection(1)).unwrap();
-        admissions.enter(peer, connection(2)).unwrap();
-        assert!(admissions.enter(peer, connection(3)).is_err());
+        admissions.enter(peer, connection(1), true).unwrap();
+        admissions.enter(peer, connection(2), true).unwrap();
+        assert!(admissions.enter(peer, connection(3), true).is_err());
         admissions.leave(peer, connection(1));
         admissions.leave(peer, connection(2));
         assert!(admissions.table().connections.is_empty());

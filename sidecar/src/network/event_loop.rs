@@ -29,6 +29,10 @@ type RequestEvent = Event<Vec<u8>, Vec<u8>>;
 /// How long a listener may take to say its address: it is a system call.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a connection stays open after its last answer has left: a peer that finds answer and
+/// end in the same read drops the answer. Two slow round trips around the world.
+const LINGER: Duration = Duration::from_millis(500);
+
 /// How long closing connections may take to reach the other side.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -129,7 +133,14 @@ impl EventLoop {
         }
         self.commands.close();
         let deadline = Instant::now() + within;
-        while !(self.inbound.is_idle() && self.outbound.is_idle()) {
+        loop {
+            let idle = self.inbound.is_idle() && self.outbound.is_idle();
+            let linger = self.inbound.last_left.map(|left| left + LINGER);
+            let end = match (idle, linger) {
+                (false, _) => deadline,
+                (true, Some(linger)) => linger.min(deadline),
+                (true, None) => return,
+            };
             tokio::select! {
                 event = self.swarm.select_next_some() => {
                     if !is_request(&event) {
@@ -137,8 +148,10 @@ impl EventLoop {
                     }
                 }
                 answered = self.inbound.answered() => self.on_answered(answered),
-                () = sleep_until(deadline) => {
-                    tracing::warn!("shutting down with requests under way: their time is over");
+                () = sleep_until(end) => {
+                    if !idle {
+                        tracing::warn!("shutting down with requests under way: their time is over");
+                    }
                     return;
                 }
             }

@@ -88,11 +88,19 @@ impl Gate {
 
     /// Takes the connection into its organization's or the stranger's count and lays out what it
     /// may cost. True when it is a stranger's.
-    fn enter(&self, peer: PeerId, id: ConnectionId) -> Result<bool, ConnectionDenied> {
-        let entered = self.admissions.enter(peer, id).map_err(|surplus| {
-            self.counters.connections_refused.add_one();
-            ConnectionDenied::new(surplus)
-        })?;
+    fn enter(
+        &self,
+        peer: PeerId,
+        id: ConnectionId,
+        inbound: bool,
+    ) -> Result<bool, ConnectionDenied> {
+        let entered = self
+            .admissions
+            .enter(peer, id, inbound)
+            .map_err(|surplus| {
+                self.counters.connections_refused.add_one();
+                ConnectionDenied::new(surplus)
+            })?;
         self.next_allowance.put(entered.allowance);
         Ok(entered.stranger)
     }
@@ -174,7 +182,7 @@ impl NetworkBehaviour for Gate {
     ) -> Result<THandler<Self>, ConnectionDenied> {
         self.pending_inbound.remove(&id);
         self.room("inbound", self.inbound.len(), self.bounds.inbound_max)?;
-        if self.enter(peer, id)? {
+        if self.enter(peer, id, true)? {
             self.watch(peer, id);
         }
         Ok(dummy::ConnectionHandler)
@@ -208,7 +216,7 @@ impl NetworkBehaviour for Gate {
         self.pending_outbound.remove(&id);
         self.room("outbound", self.outbound.len(), self.bounds.outbound_max)?;
         // We called: there is nothing to wait for, so a stranger's time does not start.
-        self.enter(peer, id)?;
+        self.enter(peer, id, false)?;
         Ok(dummy::ConnectionHandler)
     }
 

@@ -42,6 +42,20 @@ impl Bank {
         }
     }
 
+    /// The same organization, for whoever pins it.
+    pub fn clone_of(other: &Self) -> Self {
+        let copy = |key: &SigningKey| SigningKey::from_seed(&key.to_seed());
+        Self {
+            org: other.org,
+            incarnation: other.incarnation,
+            root: copy(&other.root),
+            issuing: copy(&other.issuing),
+            session: Arc::clone(&other.session),
+            record: copy(&other.record),
+            peer: other.peer.clone(),
+        }
+    }
+
     pub fn peer_id(&self) -> PeerId {
         self.peer.public().to_peer_id()
     }

@@ -13,3 +13,4 @@ mod node;
 mod primary;
 mod raw;
 mod reader;
+mod together;

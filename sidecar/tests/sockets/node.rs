@@ -77,6 +77,17 @@ impl Node {
         bounds: Bounds,
         admissions: Admissions,
     ) -> Self {
+        let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
+        Self::start_at(listen, keypair, responder, bounds, admissions).await
+    }
+
+    pub async fn start_at(
+        listen: Vec<Multiaddr>,
+        keypair: Keypair,
+        responder: Arc<dyn Responder>,
+        bounds: Bounds,
+        admissions: Admissions,
+    ) -> Self {
         let counters = Arc::new(Counters::default());
         let peer = keypair.public().to_peer_id();
         let service = Service {
@@ -85,7 +96,6 @@ impl Node {
             clock: clock(),
             counters: Arc::clone(&counters),
         };
-        let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
         let network = soon("start", Network::start(keypair, listen, bounds, service))
             .await
             .unwrap();

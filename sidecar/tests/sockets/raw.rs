@@ -79,10 +79,12 @@ impl request_response::Codec for RawCodec {
         io.flush().await?;
         // A trickle, and not silence: it is how a writer notices that the stream was reset.
         let mut drop_by_drop = tokio::time::interval(Duration::from_millis(20));
-        while scrawl.then_trickle {
-            drop_by_drop.tick().await;
-            io.write_all(&[0]).await?;
-            io.flush().await?;
+        if scrawl.then_trickle {
+            loop {
+                drop_by_drop.tick().await;
+                io.write_all(&[0]).await?;
+                io.flush().await?;
+            }
         }
         Ok(())
     }

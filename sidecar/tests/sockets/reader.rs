@@ -476,7 +476,8 @@ async fn attack_16_a_clock_that_was_set_back_revives_no_certificate() {
 async fn an_answer_to_another_hello_is_refused() {
     let scene = scene().await;
     type Change = fn(&mut message::HelloOk);
-    let changes: [(Change, fn(HelloFault) -> bool); 5] = [
+    type Expected = fn(HelloFault) -> bool;
+    let changes: [(Change, Expected); 5] = [
         (
             |ok| ok.hello.0[0] ^= 1,
             |fault| fault == HelloFault::OtherHello,

@@ -7,6 +7,7 @@ use finp2p_wire::limits::RESPONSE_FRAME_MAX_BYTES;
 use libp2p::request_response::{InboundRequestId, ResponseChannel};
 use libp2p::swarm::ConnectionId;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::network::admission::Admissions;
@@ -43,6 +44,8 @@ pub(super) struct Inbound {
     workers_max: usize,
     /// Answers that are on their way out.
     leaving: HashSet<InboundRequestId>,
+    /// When the last answer had left.
+    pub(super) last_left: Option<Instant>,
 }
 
 impl Inbound {
@@ -62,6 +65,7 @@ impl Inbound {
             workers: JoinSet::new(),
             workers_max: workers_max.max(1),
             leaving: HashSet::new(),
+            last_left: None,
         }
     }
 
@@ -141,7 +145,9 @@ impl Inbound {
     }
 
     pub(super) fn arrived_or_lost(&mut self, id: InboundRequestId) {
-        self.leaving.remove(&id);
+        if self.leaving.remove(&id) {
+            self.last_left = Some(Instant::now());
+        }
     }
 
     /// Nothing waits, nobody works, nothing is on its way out.

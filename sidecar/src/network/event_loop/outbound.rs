@@ -24,12 +24,13 @@ const IN_FLIGHT_MAX: usize = 128;
 const WAITING_MAX: usize = 1024;
 
 type DialReply = oneshot::Sender<Result<PeerId, NetworkError>>;
+type CallReply = oneshot::Sender<Result<Vec<u8>, NetworkError>>;
 
 /// Our requests and dials.
 pub(super) struct Outbound {
     counters: Arc<Counters>,
     peers: HashMap<PeerId, Outbox>,
-    sent: HashMap<OutboundRequestId, (PeerId, oneshot::Sender<Result<Vec<u8>, NetworkError>>)>,
+    sent: HashMap<OutboundRequestId, (PeerId, CallReply)>,
     dials: HashMap<ConnectionId, Dialling>,
     /// Connections that were opened by address, for using them again.
     dialled: HashMap<ConnectionId, (Vec<Multiaddr>, PeerId)>,

@@ -69,7 +69,7 @@ impl World {
             records: records.clone(),
             trail: trail.clone(),
             counters: counters.clone(),
-            incarnations: Incarnations::new(store.clone()),
+            incarnations: Arc::new(Incarnations::new(store.clone())),
             admissions: admissions.clone(),
             timekeeper: Arc::new(Timekeeper::default()),
         });
@@ -100,7 +100,7 @@ impl World {
             records: self.records.clone(),
             trail: self.trail.clone(),
             counters: self.counters.clone(),
-            incarnations: Incarnations::new(self.store.clone()),
+            incarnations: Arc::new(Incarnations::new(self.store.clone())),
             admissions: Admissions::new(64),
             timekeeper: Arc::new(Timekeeper::default()),
         });
