@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::schema;
+
 /// Labels of an object.
 pub type Labels = BTreeMap<String, String>;
 
@@ -19,7 +21,7 @@ pub type Labels = BTreeMap<String, String>;
 pub struct LabelSelector {
     /// Labels that must be present with exactly these values.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 63)))]
+    #[schemars(schema_with = "schema::match_labels")]
     pub match_labels: Labels,
     /// Further requirements; all must hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

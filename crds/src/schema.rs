@@ -22,6 +22,16 @@ pub fn only_true(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "boolean", "enum": [true]})
 }
 
+/// Labels that must be present with exactly these values; a value of a label has at most 63
+/// characters.
+pub fn match_labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 16,
+        "additionalProperties": {"type": "string", "maxLength": 63}
+    })
+}
+
 /// The standard condition list: one entry per type, merged by `type` in server-side apply.
 pub fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 mod counter;
 mod directory_lock;
+pub mod hardening;
 pub mod identity;
 pub mod keys;
 pub mod metrics;

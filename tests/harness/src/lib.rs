@@ -1,1 +1,19 @@
-//! harness
+//! The harness of the suites: real processes of the project, as a user starts them.
+//!
+//! Modules in reading order: [`binaries`] (the programs, built when they are not), [`wait`]
+//! (conditions with a deadline, never sleeps), [`process`] (a child that ends with its test),
+//! [`http`] (the local API as a program sees it), [`banks`] (the first-light scenario, running).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)] // a panic is how a test fails
+#![allow(clippy::disallowed_methods)] // a deadline needs the clock, and waiting needs a pause between looks
+#![allow(missing_docs)] // test code: names say it
+
+pub mod banks;
+pub mod binaries;
+pub mod http;
+pub mod process;
+pub mod wait;
