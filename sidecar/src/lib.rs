@@ -1,6 +1,7 @@
 //! The node sidecar: holds an organization's private data, checks every request of a peer,
 //! and fetches what peers share.
 
+pub mod api;
 pub mod args;
 pub mod audit;
 pub mod clock;

@@ -47,7 +47,7 @@ pub use issued::{Presented, Record, RecordHash, disclosures_digest};
 pub use key::{RecordKey, RecordKeys, RecordSigner};
 pub use pointer::{Pointer, PointerError};
 pub use units::Units;
-pub use verify::{Expectations, Verified, VerifyError, verify};
+pub use verify::{Expectations, Verified, VerifyError, read_own, verify};
 pub use version::{Succession, Version};
 
 /// The `typ` of a record, which is also the version of its format.

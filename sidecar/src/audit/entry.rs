@@ -42,6 +42,12 @@ pub struct Decision {
         skip_serializing_if = "Option::is_none"
     )]
     pub organization: Option<String>,
+    /// The organization's own program that asked through the local API.
+    #[serde(
+        serialize_with = "text_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub client: Option<String>,
     /// Identifier of the key that signed the request.
     #[serde(serialize_with = "hex_if_any", skip_serializing_if = "Option::is_none")]
     pub kid: Option<[u8; 16]>,
@@ -125,6 +131,7 @@ impl Decision {
         Self {
             at,
             organization: None,
+            client: None,
             kid: None,
             op: op.into(),
             resource: None,
@@ -156,6 +163,7 @@ impl std::fmt::Debug for Decision {
         f.debug_struct("Decision")
             .field("at", &self.at)
             .field("organization", &self.organization)
+            .field("client", &self.client)
             .field("op", &self.op)
             .field("code", &self.code)
             .field("slug", &self.slug)

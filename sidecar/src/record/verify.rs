@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::content::{MAX_UNITS, is_reserved, names_reserved};
 use super::disclosure::from_base64url;
 use super::issue::Claims;
-use super::issued::RecordHash;
+use super::issued::{Record, RecordHash};
 use super::json;
 use super::key::RecordKeys;
 use super::pointer::{Pointer, join};
@@ -139,6 +139,26 @@ pub fn verify<K: RecordKeys + ?Sized>(
         data,
         units,
     })
+}
+
+/// What the organization reads of its own record: its claims and all of its data. The signature
+/// is not checked again: the record comes from the private store, whose seal vouches for it, and
+/// its key may have been replaced since.
+///
+/// # Errors
+/// When it is not a record as [`issue()`](super::issue()) makes them.
+pub fn read_own(record: &Record) -> Result<(Claims, Map<String, Value>), VerifyError> {
+    let payload = record.jwt.split('.').nth(1).ok_or(VerifyError::Form)?;
+    let payload = from_base64url(payload).ok_or(VerifyError::Form)?;
+    let payload = json::parse_object(&payload).map_err(|_| VerifyError::Claims)?;
+    let claims = read_claims(&payload)?;
+    let disclosures: Vec<&str> = record
+        .disclosures
+        .iter()
+        .map(|one| one.encoded.as_str())
+        .collect();
+    let (data, _) = read_data(process(payload, &disclosures)?)?;
+    Ok((claims, data))
 }
 
 /// The JWT and the disclosures of `jwt~d1~…~`; behind the last tilde a key binding would

@@ -1,0 +1,232 @@
+//! What every request passes before a handler sees it, cheapest first: no web page, a known route,
+//! a known token, room, a configuration, a client that it names, the verb.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use finp2p_crds::peer_organization::ApiVerb;
+use finp2p_wire::error::Code;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::problem::Problem;
+use super::route::{self, Access, Route};
+use super::trail::{Finding, settle};
+use super::{Api, auth};
+use crate::config::Standing;
+use crate::config::tracker::Age;
+
+/// Longest for one request, body and answer of peers included: twice what the reader gives a peer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// When to come again after "busy", seconds.
+const BUSY_RETRY_S: u64 = 1;
+
+/// Who asks, and what is decided with.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// Name of the client.
+    pub client: String,
+    /// Names this request in the answer, the log and the audit.
+    pub reference: String,
+    /// What it asks for.
+    pub route: &'static Route,
+    /// The configuration in force when it came.
+    pub standing: Option<Standing>,
+}
+
+impl Caller {
+    /// A problem with this request.
+    pub fn problem(&self, code: Code) -> Problem {
+        Problem::new(code, self.reference.clone())
+    }
+
+    /// Digest of the configuration that decides; zeros before the first.
+    pub fn configuration(&self) -> [u8; 32] {
+        self.standing
+            .as_ref()
+            .map_or([0; 32], |standing| standing.applied.digest)
+    }
+}
+
+/// The gate.
+pub(super) async fn pass(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let reference = hex::encode(rand::random::<[u8; 8]>());
+    let method = request.method().clone();
+    let answer = tokio::time::timeout(
+        REQUEST_TIMEOUT,
+        enter(&api, request, next, reference.clone()),
+    )
+    .await
+    .unwrap_or_else(|_| {
+        Err(Problem::new(Code::Timeout, reference.clone()).saying(
+            "The request took longer than a minute: send the body faster, or ask for less.",
+        ))
+    });
+    let mut response = answer.unwrap_or_else(|problem| {
+        tracing::debug!(%method, code = problem.code(), slug = problem.title(), %reference, "refused");
+        problem.into_response()
+    });
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn enter(
+    api: &Arc<Api>,
+    mut request: Request,
+    next: Next,
+    reference: String,
+) -> Result<Response, Problem> {
+    not_a_page(request.headers(), &reference)?;
+    let route = find(&request, &reference)?;
+    if route.access == Access::Anyone {
+        return Ok(next.run(request).await);
+    }
+    let client = client(api, request.headers(), &reference)?;
+    let _room = room(api, &reference)?;
+    let caller = admit(api, client, route, reference).await?;
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
+}
+
+/// Browsers name the page that a request comes from; programs do not. No page has business here,
+/// least of all one that has talked a browser into calling a name of its own that leads to
+/// loopback. (Such a page has no token either.)
+fn not_a_page(headers: &HeaderMap, reference: &str) -> Result<(), Problem> {
+    if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
+        return Err(Problem::new(Code::NotPermitted, reference)
+            .titled("origin")
+            .saying("Web pages may not call this API: call it from a program."));
+    }
+    Ok(())
+}
+
+fn find(request: &Request, reference: &str) -> Result<&'static Route, Problem> {
+    let path = request.extensions().get::<MatchedPath>();
+    let found = path.map_or_else(
+        || Err(Vec::new()),
+        |path| route::find(request.method(), path.as_str()),
+    );
+    found.map_err(|methods| {
+        if methods.is_empty() {
+            return Problem::new(Code::NotFound, reference)
+                .titled("unknown-route")
+                .saying("There is no such route: GET /openapi.json lists them all.");
+        }
+        let allowed: Vec<&str> = methods.into_iter().map(Method::as_str).collect();
+        let allowed = allowed.join(", ");
+        Problem::new(Code::Malformed, reference)
+            .with_status(StatusCode::METHOD_NOT_ALLOWED)
+            .titled("method-not-allowed")
+            .saying(format!("This route answers {allowed} only."))
+            .allowing(allowed)
+    })
+}
+
+/// The client whose token came along. Whoever has none is only counted, or he could fill the disk.
+fn client(api: &Api, headers: &HeaderMap, reference: &str) -> Result<String, Problem> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let token = match (given.next(), given.next()) {
+        (Some(one), None) => one.to_str().ok().and_then(auth::bearer),
+        _ => None,
+    };
+    token
+        .and_then(|token| api.local.tokens.client(token))
+        .ok_or_else(|| {
+            let now = api.local.clock.now();
+            let code = Code::Authentication;
+            api.local.node.counters().count(now, None, code.number());
+            Problem::new(code, reference).saying(
+                "Send the header Authorization: Bearer TOKEN, with the token from the client's file in the node's token folder.",
+            )
+        })
+}
+
+fn room(api: &Api, reference: &str) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(&api.room).try_acquire_owned().map_err(|_| {
+        Problem::new(Code::Unavailable, reference)
+            .titled("busy")
+            .saying("The node answers as many requests as it can at once: try again in a moment.")
+            .retry_after(Some(BUSY_RETRY_S))
+    })
+}
+
+/// Whether the configuration lets this client do this; a refusal is audited.
+async fn admit(
+    api: &Arc<Api>,
+    client: String,
+    route: &'static Route,
+    reference: String,
+) -> Result<Caller, Problem> {
+    let failed = Problem::new(Code::Internal, reference.clone());
+    let api = Arc::clone(api);
+    // The node's lock may be held while a configuration is put in force.
+    let admitted = tokio::task::spawn_blocking(move || {
+        let standing = api.local.node.standing(api.local.clock.now());
+        let caller = Caller {
+            client,
+            reference,
+            route,
+            standing,
+        };
+        match permitted(&api, &caller) {
+            Ok(()) => Ok(caller),
+            Err(problem) => settle(&api, &caller, Finding::default(), Err(problem)),
+        }
+    });
+    admitted.await.unwrap_or(Err(failed))
+}
+
+fn permitted(api: &Api, caller: &Caller) -> Result<(), Problem> {
+    let Some(standing) = &caller.standing else {
+        return Err(missing(api, caller));
+    };
+    // After a roll-back a client may do only what both configurations let it do.
+    let configurations = [Some(&standing.applied), standing.restrained_by.as_ref()];
+    let mut clients = configurations
+        .into_iter()
+        .flatten()
+        .map(|applied| applied.root.api.as_slice());
+    if !clients.clone().all(|all| auth::knows(all, &caller.client)) {
+        return Err(caller
+            .problem(Code::NotPermitted)
+            .titled("client-unknown")
+            .saying("The token is known, and its client is not: list it in spec.node.api.clients of the local PeerOrganization."));
+    }
+    if let Access::Verb(verb) = caller.route.access
+        && !clients.all(|all| auth::allows(all, &caller.client, verb))
+    {
+        return Err(lacks(caller, verb));
+    }
+    // What decides who may ask is too old as well; the status says what is the matter.
+    if standing.age == Age::Stale && caller.route.access != Access::Client {
+        return Err(missing(api, caller));
+    }
+    Ok(())
+}
+
+fn lacks(caller: &Caller, verb: ApiVerb) -> Problem {
+    caller
+        .problem(Code::NotPermitted)
+        .titled("verb")
+        .saying(format!(
+            "This client lacks the verb {verb:?}: add it to its allow list in spec.node.api.clients of the local PeerOrganization."
+        ))
+}
+
+/// "Unavailable", with what the node waits for. Takes the node's lock.
+pub(super) fn missing(api: &Api, caller: &Caller) -> Problem {
+    let missing = api.local.node.missing(api.local.clock.now());
+    let problem = caller.problem(Code::Unavailable).titled("not-ready");
+    match missing {
+        Some(missing) => problem.saying(format!("The node does not serve yet: {missing}.")),
+        None => problem.saying("The node has only just become ready: try again."),
+    }
+}
