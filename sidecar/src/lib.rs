@@ -18,6 +18,7 @@ pub mod primary;
 pub mod reader;
 pub mod record;
 pub mod request;
+pub mod run;
 pub mod session;
 pub mod store;
 pub mod telemetry;

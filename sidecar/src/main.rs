@@ -1,2 +1,46 @@
-//! main
-fn main() {}
+//! The sidecar's command line: reads the arguments, holds the clock, waits for the end.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use finp2p_sidecar::args::Args;
+use finp2p_sidecar::clock::Clock;
+use finp2p_sidecar::{run, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match start(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Every cause on a line of its own: the first says what, the last says why.
+            let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+            #[allow(clippy::print_stderr)] // logging itself may be what did not start
+            {
+                eprintln!("finp2p-sidecar: {}", causes.join(": "));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: Args) -> anyhow::Result<()> {
+    telemetry::start(&args.log, args.log_format)?;
+    finp2p_sidecar::hardening::no_core_dumps()?;
+    #[allow(clippy::disallowed_methods)] // the one place that reads the clock
+    let clock = Clock::new(jiff::Timestamp::now);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        Ok(run::run(args, clock, stop).await?)
+    })
+}
