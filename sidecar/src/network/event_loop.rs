@@ -30,8 +30,8 @@ type RequestEvent = Event<Vec<u8>, Vec<u8>>;
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a connection stays open after its last answer has left: a peer that finds answer and
-/// end in the same read drops the answer. Two slow round trips around the world.
-const LINGER: Duration = Duration::from_millis(500);
+/// end in the same read drops the answer. Three slow round trips around the world.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How long closing connections may take to reach the other side.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -148,6 +148,8 @@ impl EventLoop {
                     }
                 }
                 answered = self.inbound.answered() => self.on_answered(answered),
+                // Came before the door closed; dropping it tells its caller at once.
+                Some(_) = self.commands.recv() => {}
                 () = sleep_until(end) => {
                     if !idle {
                         tracing::warn!("shutting down with requests under way: their time is over");

@@ -37,7 +37,8 @@ impl Reader {
     pub(super) fn rejected(&self, fault: Fault, reference: Reference) -> FetchError {
         match &fault {
             Fault::Refused(_) => self.counters.refusals.add_one(),
-            Fault::NotAnAnswer(_) | Fault::Record(_) => {
+            Fault::Hinted(_) => self.counters.hints.add_one(),
+            Fault::Hello(_) | Fault::NotAnAnswer(_) | Fault::Record(_) => {
                 self.counters.rejected.add_one();
                 tracing::warn!(%reference, fault = %chain(&fault), "a peer's answer was refused");
             }
@@ -111,12 +112,7 @@ impl Reader {
                 self.counters.answers.add_one();
                 Ok(answered)
             }
-            Err(fault) => {
-                if matches!(fault, Fault::Hinted(_)) {
-                    self.counters.hints.add_one();
-                }
-                Err((self.rejected(fault, reference), Some(session)))
-            }
+            Err(fault) => Err((self.rejected(fault, reference), Some(session))),
         }
     }
 
@@ -170,14 +166,9 @@ impl Reader {
             }
             Err(fault) => {
                 if matches!(fault, Fault::Hello(_)) {
-                    self.counters.rejected.add_one();
-                    tracing::warn!(organization = peer.organization(), %remote, fault = %chain(&fault), "a hello's answer was refused");
                     self.client.hang_up(remote).await;
                 }
-                Err(FetchError {
-                    fault,
-                    reference: Some(reference),
-                })
+                Err(self.rejected(fault, reference))
             }
         }
     }
