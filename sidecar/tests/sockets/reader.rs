@@ -26,9 +26,9 @@ use crate::node::{NOW, Node, clock, echo, soon};
 use crate::primary::{BOND, Heard, Primary, SECRET, hint, signed, terms};
 
 /// Bank B, who reads, and bank A, who is asked.
-struct Scene {
-    reader: Arc<Reader>,
-    primary: Arc<Primary>,
+pub struct Scene {
+    pub reader: Arc<Reader>,
+    pub primary: Arc<Primary>,
     node: Node,
     server: Node,
     incarnations: Arc<Incarnations>,
@@ -41,7 +41,10 @@ async fn scene() -> Scene {
 }
 
 /// With this bank A, and its entry at bank B changed.
-async fn scene_with(bank: Bank, change: impl FnOnce(&mut finp2p_crds::entry::PeerEntry)) -> Scene {
+pub async fn scene_with(
+    bank: Bank,
+    change: impl FnOnce(&mut finp2p_crds::entry::PeerEntry),
+) -> Scene {
     let keypair = bank.peer.clone();
     let primary = Arc::new(Primary::new(bank));
     let responder = Arc::clone(&primary) as Arc<dyn Responder>;
