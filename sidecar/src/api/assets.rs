@@ -262,7 +262,12 @@ fn query(caller: &Caller) -> Problem {
 }
 
 fn fault(caller: &Caller, error: &(dyn std::error::Error + 'static)) -> Problem {
-    tracing::error!(%error, reference = caller.reference, "an own asset cannot be read or written");
+    // What JSON says of itself quotes values.
+    let source = error
+        .source()
+        .filter(|source| !source.is::<serde_json::Error>());
+    let source = source.map(ToString::to_string);
+    tracing::error!(%error, source, reference = caller.reference, "an own asset cannot be read or written");
     caller.problem(Code::Internal)
 }
 

@@ -4,7 +4,8 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use finp2p_wire::error::Code;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::error::Category;
 
 use super::gate::Caller;
@@ -44,7 +45,7 @@ pub(super) fn parse<T: DeserializeOwned>(caller: &Caller, body: &[u8]) -> Result
 
 /// Where a text stops to be JSON, if it does.
 pub(super) fn syntax(body: &[u8]) -> Option<serde_json::Error> {
-    serde_json::from_slice::<IgnoredAny>(body).err()
+    serde_json::from_slice::<Value>(body).err()
 }
 
 /// The place of a JSON error. Its own words are left out: they quote what was sent.

@@ -35,7 +35,10 @@ curl -s -H \"Authorization: Bearer $(cat tokens/trading)\" http://127.0.0.1:4080
 Every refusal is `application/problem+json` (RFC 9457): `code` and `title` are for programs and \
 stable, `detail` is for people and says what to do, `reference` names the event in the logs and \
 audits of the organizations that took part: tell it to whoever you call about it. No refusal holds \
-a value that was sent or stored. `title` is the slug of the code, or a finer word.
+a value that was sent or stored. `title` is the slug of the code, or a finer word: the reason of a \
+3400 (purpose, fields, …); or, of this node's own, origin, unknown-route, method-not-allowed, \
+client-unknown, verb, not-ready, busy, media-type, json, query, asset-id, unknown-asset, no-content, \
+content, schema, not-by-api, schema-unusable, units-unusable, version-changed.
 
 ";
 

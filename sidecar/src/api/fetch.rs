@@ -112,8 +112,8 @@ pub(super) async fn fetch(
     let fetched = fetched(&api, &caller, &request).await;
     if let Ok((record, hash, version)) = &fetched {
         (finding.record, finding.version) = (Some(*hash), Some(*version));
-        // The Primary's audit has this fetch under its own reference.
-        finding.detail = Some(format!("reference {}", record.reference));
+        // Both organizations have this fetch under one reference.
+        finding.reference = Some(record.reference.clone());
     }
     settled(&api, &caller, finding, fetched)
         .await
@@ -159,12 +159,7 @@ fn answer(fetched: Fetched) -> Option<FetchedRecord> {
 
 /// What does not fit into a message is refused here, with its bound.
 fn bounded(caller: &Caller, request: FetchRequest) -> Result<FetchRequest, Problem> {
-    let malformed = |title, sentence: String| {
-        Err(caller
-            .problem(Code::Malformed)
-            .titled(title)
-            .saying(sentence))
-    };
+    let malformed = |sentence: String| Err(caller.problem(Code::Malformed).saying(sentence));
     if let Some(fields) = &request.fields
         && (fields.is_empty()
             || fields.len() > POINTERS_MAX
@@ -172,26 +167,17 @@ fn bounded(caller: &Caller, request: FetchRequest) -> Result<FetchRequest, Probl
                 field.len() > POINTER_MAX_BYTES || crate::record::Pointer::parse(field).is_err()
             }))
     {
-        return malformed(
-            "fields",
-            format!(
-                "`fields` takes 1 to {POINTERS_MAX} JSON Pointers such as /terms/coupon, each of at most {POINTER_MAX_BYTES} bytes."
-            ),
-        );
+        return malformed(format!(
+            "`fields` takes 1 to {POINTERS_MAX} JSON Pointers such as /terms/coupon, each of at most {POINTER_MAX_BYTES} bytes."
+        ));
     }
     if let Some(purpose) = &request.purpose
         && (purpose.is_empty() || purpose.len() > PURPOSE_MAX_BYTES)
     {
-        return malformed(
-            "purpose",
-            format!("`purpose` takes 1 to {PURPOSE_MAX_BYTES} bytes."),
-        );
+        return malformed(format!("`purpose` takes 1 to {PURPOSE_MAX_BYTES} bytes."));
     }
     if let Err(error) = request.resource.parse::<finp2p_crds::ResourceId>() {
-        return malformed(
-            "resource",
-            format!("`resource` is no resource id: {error}."),
-        );
+        return malformed(format!("`resource` is no resource id: {error}."));
     }
     Ok(request)
 }

@@ -54,7 +54,6 @@ impl Caller {
 /// The gate.
 pub(super) async fn pass(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let reference = hex::encode(rand::random::<[u8; 8]>());
-    let method = request.method().clone();
     let answer = tokio::time::timeout(
         REQUEST_TIMEOUT,
         enter(&api, request, next, reference.clone()),
@@ -65,10 +64,7 @@ pub(super) async fn pass(State(api): State<Arc<Api>>, request: Request, next: Ne
             "The request took longer than a minute: send the body faster, or ask for less.",
         ))
     });
-    let mut response = answer.unwrap_or_else(|problem| {
-        tracing::debug!(%method, code = problem.code(), slug = problem.title(), %reference, "refused");
-        problem.into_response()
-    });
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     let headers = response.headers_mut();
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,

@@ -123,6 +123,12 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        tracing::debug!(
+            code = self.code,
+            slug = self.title,
+            reference = self.reference,
+            "refused"
+        );
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry = self.retry_after_seconds;
         let allowed = self

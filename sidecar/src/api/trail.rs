@@ -25,6 +25,8 @@ pub(super) struct Finding {
     pub purpose: Option<String>,
     /// Finer than the slug.
     pub detail: Option<String>,
+    /// Reference of the peer's answer, when that is what was given.
+    pub reference: Option<String>,
 }
 
 impl Finding {
@@ -46,7 +48,10 @@ pub(super) fn settle<T>(
     outcome: Result<T, Problem>,
 ) -> Result<T, Problem> {
     let (code, slug, reference) = match &outcome {
-        Ok(_) => (0, GRANTED, caller.reference.as_str()),
+        Ok(_) => {
+            let of_peer = finding.reference.as_deref();
+            (0, GRANTED, of_peer.unwrap_or(&caller.reference))
+        }
         Err(problem) => (problem.code(), problem.title(), problem.reference()),
     };
     let mut decision = Decision::new(
@@ -93,6 +98,15 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Problem> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(_) => Err(caller.problem(Code::Internal)),
+        Err(failed) => {
+            // A panic's words are not logged: they may quote what it stumbled over.
+            let panicked = failed.is_panic();
+            tracing::error!(
+                panicked,
+                reference = caller.reference,
+                "a request to the local API failed"
+            );
+            Err(caller.problem(Code::Internal))
+        }
     }
 }

@@ -1,0 +1,419 @@
+//! A node of bank-b with its API on loopback, and programs that call it.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use finp2p_crds::entry::{ASSET, PEER, SCHEMA};
+use finp2p_crds::peer_organization::{ApiClient, ApiVerb};
+use finp2p_crds::sidecar_config::{NodeLimits, RawEntry, Root, SLICE_MAX_ENTRIES, Slice};
+use finp2p_crds::{SidecarConfig, SidecarConfigSpec};
+use finp2p_sidecar::api::auth::Tokens;
+use finp2p_sidecar::api::probes::{self, Probes};
+use finp2p_sidecar::api::{self, Local, Peers, serve};
+use finp2p_sidecar::audit::{self, Audit, AuditError, Entry};
+use finp2p_sidecar::clock::Clock;
+use finp2p_sidecar::config::Directory;
+use finp2p_sidecar::keys::NodeKeys;
+use finp2p_sidecar::metrics::Metrics;
+use finp2p_sidecar::network::Counters;
+use finp2p_sidecar::node::{Node, Parts};
+use finp2p_sidecar::request::Trail;
+use finp2p_sidecar::store::MemoryStore;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::bank::{Bank, NETWORK};
+use crate::node::NOW;
+use crate::program::{DEADLINE, Program};
+
+pub const ALL: [ApiVerb; 8] = [
+    ApiVerb::ReadAssets,
+    ApiVerb::WriteAssets,
+    ApiVerb::ReadUsers,
+    ApiVerb::WriteUsers,
+    ApiVerb::Fetch,
+    ApiVerb::Decide,
+    ApiVerb::Audit,
+    ApiVerb::Administer,
+];
+
+/// Where decisions go; a test can make it take none.
+struct Log {
+    audit: Arc<Audit>,
+    full: Arc<AtomicBool>,
+}
+
+impl Trail for Log {
+    fn record(&self, entries: &[Entry]) -> Result<(), AuditError> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(AuditError::Stopped { step: "write" });
+        }
+        self.audit.append_all(entries).map(|_| ())
+    }
+}
+
+/// A configuration as the operator would write it.
+#[derive(Clone)]
+pub struct Config {
+    pub sequence: i64,
+    pub clients: Vec<ApiClient>,
+    pub certified: bool,
+    pub assets: Vec<(&'static str, Value)>,
+    pub schemas: Vec<(&'static str, &'static str)>,
+    pub peers: Vec<Value>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            sequence: 5,
+            clients: vec![client("trading", &ALL)],
+            certified: true,
+            assets: vec![
+                ("bond", json!({"api": {}})),
+                (
+                    "listed",
+                    json!({"secret": {"name": "bonds", "key": "listed.json"}}),
+                ),
+            ],
+            schemas: Vec::new(),
+            peers: Vec::new(),
+        }
+    }
+}
+
+pub fn client(name: &str, allow: &[ApiVerb]) -> ApiClient {
+    ApiClient {
+        service_account: name.to_owned(),
+        allow: allow.to_vec(),
+    }
+}
+
+pub fn token(client: &str) -> String {
+    format!("token-of-{client}-{}", "0123456789abcdef".repeat(2))
+}
+
+pub struct World {
+    pub node: Arc<Node>,
+    pub bank: Bank,
+    pub keys: Arc<NodeKeys>,
+    pub peers: Arc<OnceLock<Peers>>,
+    pub clock: Clock,
+    pub api: SocketAddr,
+    pub probes: SocketAddr,
+    pub runtime: Runtime,
+    pub tokens: Arc<Tokens>,
+    folder: TempDir,
+    full: Arc<AtomicBool>,
+    shift_s: Arc<AtomicI64>,
+    stop: watch::Sender<bool>,
+    served: Mutex<Option<tokio::task::JoinHandle<()>>>,
+}
+
+impl World {
+    /// With the usual configuration in force.
+    pub fn new() -> Self {
+        Self::with(&Config::default())
+    }
+
+    pub fn with(config: &Config) -> Self {
+        let world = Self::empty();
+        world.configure(config);
+        world
+    }
+
+    /// Before any configuration.
+    pub fn empty() -> Self {
+        crate::private::listen_to_the_log();
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config");
+        fs::create_dir_all(config.join("slices")).unwrap();
+        let shift_s = Arc::new(AtomicI64::new(0));
+        let clock = {
+            let shift = Arc::clone(&shift_s);
+            Clock::new(move || Timestamp::from_second(NOW + shift.load(Ordering::SeqCst)).unwrap())
+        };
+        let store = Arc::new(MemoryStore::default());
+        let audit = Audit::open(&folder.path().join("audit"), clock.now()).unwrap();
+        let audit = Arc::new(audit);
+        let keys = Arc::new(NodeKeys::load_or_create(&*store).unwrap());
+        let node = Node::resume(Parts {
+            directory: Directory::new(&config),
+            store,
+            audit: Arc::clone(&audit),
+            keys: Arc::clone(&keys),
+            report: folder.path().join("report.yaml"),
+        })
+        .unwrap();
+        let node = Arc::new(node);
+        let full = Arc::new(AtomicBool::new(false));
+        let metrics = {
+            let (node, clock) = (Arc::clone(&node), clock.clone());
+            let state = Arc::new(move || node.state(clock.now()));
+            Metrics::new(Arc::new(Counters::default()), state, Clock::new(now))
+        };
+        let trail = Log {
+            audit,
+            full: Arc::clone(&full),
+        };
+        let tokens = Arc::new(Tokens::default());
+        let peers = Arc::new(OnceLock::new());
+        let local = Local {
+            clock: clock.clone(),
+            tokens: Arc::clone(&tokens),
+            node: Arc::clone(&node),
+            trail: Arc::new(trail),
+            peers: Arc::clone(&peers),
+        };
+        let router = api::router(local);
+        let probing = probes::router(Probes {
+            node: Arc::clone(&node),
+            metrics: Arc::new(metrics),
+            clock: clock.clone(),
+        });
+        let runtime = Runtime::new().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let (api, served) = start(&runtime, router, stopped.clone());
+        let (probes, _) = start(&runtime, probing, stopped);
+        Self {
+            node,
+            bank: Bank::new("bank-b"),
+            keys,
+            peers,
+            clock,
+            api,
+            probes,
+            runtime,
+            tokens,
+            folder,
+            full,
+            shift_s,
+            stop,
+            served: Mutex::new(Some(served)),
+        }
+    }
+
+    /// Writes the configuration and the clients' tokens, and puts them in force.
+    pub fn configure(&self, config: &Config) {
+        let folder = self.folder.path().join("config");
+        let entries = self.entries(config);
+        let mut slices = Vec::new();
+        for (bucket, entries) in entries.chunks(SLICE_MAX_ENTRIES).enumerate() {
+            let name = format!("bank-b-{bucket}");
+            let spec = SidecarConfigSpec {
+                root: None,
+                slice: Some(Slice {
+                    set: "1".to_owned(),
+                    bucket: i32::try_from(bucket).unwrap(),
+                    entries: entries.to_vec(),
+                }),
+            };
+            let path = folder.join(format!("slices/{name}.yaml"));
+            write(&path, &object(&name, config.sequence, spec));
+            slices.push(name);
+        }
+        let root = Root {
+            organization_id: "bank-b".to_owned(),
+            network: NETWORK.to_owned(),
+            incarnation: 1,
+            sequence: config.sequence,
+            certificates: if config.certified {
+                self.certificates()
+            } else {
+                Vec::new()
+            },
+            limits: NodeLimits {
+                requests_per_second: 1000,
+                connections: 8,
+                erase_after_seconds: 60,
+                max_config_age_seconds: 7200,
+            },
+            api: config.clients.clone(),
+            set: "1".to_owned(),
+            slices,
+        };
+        let root = SidecarConfigSpec {
+            root: Some(root),
+            slice: None,
+        };
+        write(
+            &folder.join("root.yaml"),
+            &object("bank-b", config.sequence, root),
+        );
+        for client in &config.clients {
+            self.give_token(&client.service_account);
+        }
+        self.node.tick(self.clock.now());
+    }
+
+    pub fn give_token(&self, client: &str) {
+        let folder = self.folder.path().join("tokens");
+        fs::create_dir_all(&folder).unwrap();
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(folder.join(client))
+            .unwrap();
+        file.write_all(token(client).as_bytes()).unwrap();
+        assert_eq!(self.tokens.load(&folder), []);
+    }
+
+    fn entries(&self, config: &Config) -> Vec<RawEntry> {
+        let entry = |kind: &str, name: &str, payload| RawEntry {
+            kind: kind.to_owned(),
+            uid: format!("uid-{name}"),
+            generation: config.sequence,
+            name: name.to_owned(),
+            payload,
+        };
+        let assets = config.assets.iter().map(|(name, content)| {
+            let payload = json!({
+                "resourceId": format!("bank-b:102:{name}"),
+                "content": content,
+                "units": ["/terms"],
+                "hasSchema": config.schemas.iter().any(|(asset, _)| asset == name),
+            });
+            entry(ASSET, name, payload)
+        });
+        let schemas = config.schemas.iter();
+        let schemas = schemas.map(|(name, text)| entry(SCHEMA, name, json!({ "text": text })));
+        let peers = config
+            .peers
+            .iter()
+            .map(|peer| entry(PEER, peer["organizationId"].as_str().unwrap(), peer.clone()));
+        assets.chain(schemas).chain(peers).collect()
+    }
+
+    fn certificates(&self) -> Vec<String> {
+        let (session, record) = (self.keys.session.public(), self.keys.record.public());
+        [
+            self.bank.issuing_certificate(),
+            self.bank.session_certificate(session, self.keys.peer_id()),
+            self.bank.record_certificate(record),
+        ]
+        .map(|certificate| STANDARD.encode(certificate))
+        .to_vec()
+    }
+
+    /// Moves the clock, without a look at the configuration.
+    pub fn pass(&self, seconds: i64) {
+        self.shift_s.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// Whether the audit log takes entries.
+    pub fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
+    }
+
+    /// What the audit log holds.
+    pub fn all_entries(&self) -> Vec<Value> {
+        let mut entries = Vec::new();
+        audit::visit(&self.folder.path().join("audit"), &mut |_, text| {
+            entries.push(serde_json::from_str(text).unwrap());
+        })
+        .unwrap();
+        entries
+    }
+
+    /// What the audit log holds of an operation or change.
+    pub fn entries_of(&self, op: &str) -> Vec<Value> {
+        let entries = self.all_entries().into_iter();
+        entries
+            .filter(|entry| entry["op"] == op || entry["what"] == op)
+            .collect()
+    }
+
+    /// Waits until `condition` holds.
+    pub fn until(&self, what: &str, condition: impl Fn() -> bool) {
+        self.runtime.block_on(crate::node::until(what, condition));
+    }
+
+    /// Tells the API to end, without waiting.
+    pub fn stop(&self) {
+        self.stop.send(true).unwrap();
+    }
+
+    /// Waits until the API has ended.
+    pub fn ended(&self) {
+        let served = self.served.lock().unwrap().take().unwrap();
+        self.runtime
+            .block_on(async { tokio::time::timeout(DEADLINE, served).await })
+            .unwrap()
+            .unwrap();
+    }
+
+    pub fn as_client(&self, name: &str) -> Program {
+        Program {
+            base: format!("http://{}", self.api),
+            headers: vec![(
+                "authorization".to_owned(),
+                format!("Bearer {}", token(name)),
+            )],
+        }
+    }
+
+    pub fn trading(&self) -> Program {
+        self.as_client("trading")
+    }
+
+    pub fn nobody(&self) -> Program {
+        Program {
+            base: format!("http://{}", self.api),
+            headers: Vec::new(),
+        }
+    }
+
+    pub fn prober(&self) -> Program {
+        Program {
+            base: format!("http://{}", self.probes),
+            headers: Vec::new(),
+        }
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(NOW).unwrap()
+}
+
+fn start(
+    runtime: &Runtime,
+    router: axum::Router,
+    mut stopped: watch::Receiver<bool>,
+) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = runtime.spawn(async move {
+        serve::serve(listener, router, async move {
+            let _gone = stopped.wait_for(|stop| *stop).await;
+        })
+        .await;
+    });
+    (address, served)
+}
+
+fn object(name: &str, generation: i64, spec: SidecarConfigSpec) -> SidecarConfig {
+    let mut object = SidecarConfig::new(name, spec);
+    object.metadata.uid = Some("uid-1".to_owned());
+    object.metadata.generation = Some(generation);
+    object
+}
+
+fn write(path: &Path, object: &SidecarConfig) {
+    let new = path.with_extension("new");
+    fs::write(&new, serde_yaml::to_string(object).unwrap()).unwrap();
+    fs::rename(new, path).unwrap();
+}
