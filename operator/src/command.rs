@@ -1,4 +1,5 @@
 //! The commands, one file each: arguments, what they do, and what they print. A command
 //! takes the clock, standard input and output from `main`, so that a test can give its own.
 
+pub mod local;
 pub mod validate;

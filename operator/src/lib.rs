@@ -3,6 +3,7 @@
 //! - [`manifest`]: files and folders → typed objects, each with its position; hostile input.
 //! - [`node`]: one namespace's resources → one node's configuration and every status.
 //! - [`keys`]: root and issuing keys, certificates, public records.
+//! - [`local`]: the embedded mode: a folder of manifests, one sidecar process per organization.
 //! - [`print`]: the tables that kubectl would print.
 //! - [`finding`]: one thing that is wrong, where it stands, and how to mend it.
 //! - [`validate`]: the checks that an object must pass.
@@ -12,6 +13,7 @@ pub mod args;
 pub mod command;
 pub mod finding;
 pub mod keys;
+pub mod local;
 pub mod manifest;
 pub mod node;
 pub mod print;

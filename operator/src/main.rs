@@ -37,6 +37,15 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
             certify::run(args, now(), &mut rand::rng(), stdout.lock()).context("certify")?;
         }
         Command::Export(args) => export::run(args, stdout.lock()).context("export")?,
+        Command::Local(args) => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .context("local")?;
+            runtime
+                .block_on(command::local::start(args, now, rand::rng(), stdout.lock()))
+                .context("local")?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

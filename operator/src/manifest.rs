@@ -18,7 +18,7 @@
 //! ```
 
 pub mod document;
-mod files;
+pub(crate) mod files;
 pub mod folder;
 pub mod limits;
 pub mod object;

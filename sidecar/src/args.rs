@@ -57,6 +57,10 @@ pub struct Args {
     /// File that the node writes its report to [default: report.yaml in the state directory].
     #[arg(long, env = "FINP2P_REPORT", value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// End in good order when standard input closes: for whoever starts nodes as children, so that
+    /// none outlives it.
+    #[arg(long)]
+    pub until_stdin_closes: bool,
     /// How log lines look.
     #[arg(long, env = "FINP2P_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

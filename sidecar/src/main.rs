@@ -35,12 +35,29 @@ fn start(args: Args) -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let parent_gone = parent_gone(args.until_stdin_closes);
         let stop = async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                () = parent_gone => {}
             }
         };
         Ok(run::run(args, clock, stop).await?)
     })
+}
+
+/// Resolves when standard input has closed; never, if nobody asked for that.
+async fn parent_gone(asked: bool) {
+    if !asked {
+        return std::future::pending().await;
+    }
+    let (closed, is_closed) = tokio::sync::oneshot::channel();
+    // A thread of its own: a read of standard input cannot be cancelled, and must not keep the
+    // runtime from ending.
+    std::thread::spawn(move || {
+        let _read = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _nobody_waits = closed.send(());
+    });
+    let _thread_gone = is_closed.await;
 }

@@ -24,6 +24,9 @@ pub struct Folder {
     /// false, an object that is not here may still be meant to exist: whoever applies the
     /// folder keeps what it has rather than take the absence for a deletion.
     pub complete: bool,
+    /// Files and folders of which something could not be read far enough: what they held
+    /// before is unknown now, and not deleted.
+    pub lost: BTreeSet<String>,
     /// What reading it took.
     pub cost: Cost,
 }
@@ -66,7 +69,7 @@ pub struct Reader<'a> {
     nodes: usize,
     documents: usize,
     files: usize,
-    complete: bool,
+    lost: BTreeSet<String>,
     overflow: bool,
     findings: Vec<Finding>,
     namespaces: BTreeMap<String, Namespace>,
@@ -94,7 +97,7 @@ impl<'a> Reader<'a> {
             nodes: BUDGET.nodes,
             documents: 0,
             files: 0,
-            complete: true,
+            lost: BTreeSet::new(),
             overflow: false,
             findings: Vec::new(),
             namespaces: BTreeMap::new(),
@@ -194,7 +197,8 @@ impl<'a> Reader<'a> {
         Folder {
             namespaces: namespaces.into_values().collect(),
             findings: self.findings,
-            complete: self.complete,
+            complete: self.lost.is_empty(),
+            lost: self.lost,
             cost: Cost {
                 bytes: self.budget.bytes.saturating_sub(self.bytes),
                 documents: self.documents,
@@ -248,7 +252,7 @@ impl<'a> Reader<'a> {
 
     fn namespace_files(&mut self, name: &str, folder: &Path, listing: &Listing) {
         if !finp2p_crds::resource_id::is_organization(name) {
-            self.complete = false;
+            self.lost.insert(files::printed(folder));
             self.report(Finding::error(
                 &files::printed(folder),
                 "NamespaceName",
@@ -387,12 +391,12 @@ impl<'a> Reader<'a> {
 
     /// A finding about something whose identity is not known.
     fn lose(&mut self, finding: Finding) {
-        self.complete = false;
+        self.lost.insert(finding.file.clone());
         self.report(finding);
     }
 
     fn lose_rest(&mut self, file: &str, reason: &str, most: usize, what: &str) {
-        self.complete = false;
+        self.lost.insert(file.to_owned());
         if !self.overflow {
             self.overflow = true;
             self.report(Finding::error(

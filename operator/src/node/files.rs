@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use finp2p_crds::{CONTENT_LABEL, PeerOrganization, SharedAsset, SharingPolicy};
 
-use super::inputs::{Age, Claim, Observed, Source, SourceKind};
+use super::inputs::{Age, Claim, Observed, SignerState, Source, SourceKind};
+use crate::keys::signer::Signer;
+use crate::manifest::folder::is_local_organization;
 use crate::manifest::{Folder, Keyed, Manifest, Namespace, document};
 
 /// The objects of one namespace, as the plan takes them. Nothing of a Secret's or ConfigMap's
@@ -58,6 +60,31 @@ pub fn claims(folder: &Folder) -> Vec<Claim> {
             _ => None,
         })
         .collect()
+}
+
+/// The issuing key that the local organization of a namespace of files names, or what is known
+/// of it instead.
+///
+/// # Errors
+/// The state that the plan is given when there is no key that can sign.
+pub fn signer(namespace: &Namespace) -> Result<Signer, SignerState> {
+    // Of several that claim the namespace the oldest stays; objects are in that order.
+    let local = namespace.objects.iter().find(|o| is_local_organization(o));
+    let Some(Manifest::PeerOrganization(organization)) = local.map(|o| &o.manifest) else {
+        return Err(SignerState::Missing);
+    };
+    let Some(node) = &organization.spec.node else {
+        return Err(SignerState::Missing);
+    };
+    let name = organization.metadata.name.as_deref().unwrap_or_default();
+    let id = organization.spec.organization_id.as_deref().unwrap_or(name);
+    let secret = namespace.objects.iter().find_map(|o| match &o.manifest {
+        Manifest::Secret(secret) if secret.name == node.signer.secret_name => Some(secret),
+        _ => None,
+    });
+    let secret = secret.ok_or(SignerState::Missing)?;
+    Signer::from_secret(id, &node.network, &secret.data)
+        .map_err(|error| SignerState::Unusable(error.to_string()))
 }
 
 fn age(source: &document::Source) -> Age {

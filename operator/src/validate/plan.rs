@@ -5,10 +5,10 @@ use finp2p_crds::condition::{Condition, Truth, reasons, types};
 use jiff::Timestamp;
 
 use crate::finding::Finding;
-use crate::keys::signer::Signer;
-use crate::manifest::{Folder, Manifest, Namespace, Object};
-use crate::node::files::{Objects, claims};
-use crate::node::{Claim, Dialling, Inputs, SignerState, plan};
+use crate::manifest::folder::is_local_organization;
+use crate::manifest::{Folder, Namespace};
+use crate::node::files::{self, Objects, claims};
+use crate::node::{Claim, Dialling, Inputs, plan};
 
 /// Stands for the address that a Service would have: in files there is no Service, and that
 /// is no mistake of the manifests.
@@ -29,30 +29,17 @@ pub fn check(folder: &Folder, now: Timestamp) -> Planned {
     let claims = claims(folder);
     let mut planned = Planned::default();
     for namespace in &folder.namespaces {
-        match local_organization(namespace) {
-            Some(local) => planned
-                .findings
-                .extend(namespace_findings(namespace, local, &claims, now)),
-            None if namespace.objects.is_empty() => {}
-            None => planned.unplanned.push(namespace.name.clone()),
+        if namespace.objects.iter().any(is_local_organization) {
+            let findings = namespace_findings(namespace, &claims, now);
+            planned.findings.extend(findings);
+        } else if !namespace.objects.is_empty() {
+            planned.unplanned.push(namespace.name.clone());
         }
     }
     planned
 }
 
-fn local_organization(namespace: &Namespace) -> Option<&Object> {
-    namespace
-        .objects
-        .iter()
-        .find(|object| crate::manifest::folder::is_local_organization(object))
-}
-
-fn namespace_findings(
-    namespace: &Namespace,
-    local: &Object,
-    claims: &[Claim],
-    now: Timestamp,
-) -> Vec<Finding> {
+fn namespace_findings(namespace: &Namespace, claims: &[Claim], now: Timestamp) -> Vec<Finding> {
     let objects = Objects::of(namespace);
     let plan = plan(&Inputs {
         namespace: namespace.name.clone(),
@@ -61,7 +48,7 @@ fn namespace_findings(
         policies: objects.policies,
         sources: objects.sources,
         claims: claims.to_vec(),
-        signer: signer(namespace, local),
+        signer: files::signer(namespace).map_or_else(|state| state, |signer| signer.state()),
         signed: Vec::new(),
         dialling: Dialling::Network {
             service: Some(vec![SERVICE_ADDRESS.to_owned()]),
@@ -110,28 +97,6 @@ fn refusal(conditions: &[Condition]) -> Option<&Condition> {
                 .iter()
                 .find(|c| c.type_ == wanted && c.status == Truth::False)
         })
-}
-
-/// What is known of the issuing key that the local organization names.
-fn signer(namespace: &Namespace, local: &Object) -> SignerState {
-    let Manifest::PeerOrganization(organization) = &local.manifest else {
-        return SignerState::Missing;
-    };
-    let Some(node) = &organization.spec.node else {
-        return SignerState::Missing;
-    };
-    let id = organization.spec.organization_id.as_deref();
-    let secret = namespace.objects.iter().find_map(|o| match &o.manifest {
-        Manifest::Secret(secret) if secret.name == node.signer.secret_name => Some(secret),
-        _ => None,
-    });
-    let Some(secret) = secret else {
-        return SignerState::Missing;
-    };
-    match Signer::from_secret(id.unwrap_or(&local.id.name), &node.network, &secret.data) {
-        Ok(signer) => signer.state(),
-        Err(error) => SignerState::Unusable(error.to_string()),
-    }
 }
 
 /// How a refusal is mended in files. The message says it too, in the words of a status.

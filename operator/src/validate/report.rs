@@ -103,7 +103,8 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn line(text: &mut String, finding: &Finding) {
+/// Writes one finding like a compiler's message, the cure below it.
+pub fn line(text: &mut String, finding: &Finding) {
     let _ = write!(text, "{}", finding.file);
     if let (Some(line), Some(column)) = (finding.line, finding.column) {
         let _ = write!(text, ":{line}:{column}");

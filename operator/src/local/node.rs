@@ -1,0 +1,185 @@
+//! The node of one organization: its folder, its ports, its process, and what it reports.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use finp2p_crds::SidecarConfig;
+use finp2p_crds::sidecar_config::SidecarConfigStatus;
+use serde::Serialize;
+
+use super::apply::Configuration;
+use super::ports::Ports;
+use super::state::{Home, Kept};
+use super::supervise::{Launch, Supervised};
+use super::watch::{self, FileStamp};
+
+/// How often a node that is not ready is asked whether it is, and one that is.
+const ASK_EVERY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// Longest that the answer may take: it is this machine, and nothing but memory is looked at.
+const ASK_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The node of one organization.
+#[derive(Debug)]
+pub struct Node {
+    /// The namespace of its local organization.
+    pub namespace: String,
+    /// Its folder.
+    pub home: Home,
+    /// Its ports.
+    pub ports: Ports,
+    /// Its process.
+    pub process: Supervised,
+    /// Its configuration directory.
+    pub configuration: Configuration,
+    /// What it reported last, since it was started.
+    pub report: Option<SidecarConfigStatus>,
+    /// What is kept of it.
+    pub kept: Option<Kept>,
+    /// Whether it should run.
+    pub on: bool,
+    /// Since when it should have ended.
+    pub off_since: Option<Duration>,
+    report_stamp: Option<FileStamp>,
+    readiness: Readiness,
+}
+
+#[derive(Debug, Default)]
+struct Readiness {
+    /// Anew for each process, so that the answer of a former one is nobody's.
+    answer: Arc<AtomicBool>,
+    asking: Arc<AtomicBool>,
+    next: Duration,
+}
+
+/// One node in `endpoints.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Endpoint {
+    /// `ADDR:PORT` of the local API.
+    pub api: String,
+    /// `ADDR:PORT` of metrics and probes.
+    pub metrics: String,
+    /// Multiaddr for peers on this machine.
+    pub p2p: String,
+    /// Folder with one bearer token per client.
+    pub tokens: PathBuf,
+    /// What the sidecar says.
+    pub log: PathBuf,
+    /// Whether it serves with the configuration that is planned.
+    pub ready: bool,
+}
+
+impl Node {
+    /// A node that is switched off.
+    pub fn new(namespace: &str, home: Home, ports: Ports, kept: Option<Kept>) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            configuration: Configuration::new(&home),
+            home,
+            ports,
+            process: Supervised::default(),
+            report: None,
+            kept,
+            on: false,
+            off_since: None,
+            report_stamp: None,
+            readiness: Readiness::default(),
+        }
+    }
+
+    /// How its sidecar is started.
+    pub fn launch(&self, sidecar: &Path) -> Launch {
+        let mut arguments: Vec<OsString> = Vec::new();
+        let mut add = |flag: &str, value: OsString| arguments.extend([flag.into(), value]);
+        add("--config", self.configuration.folder().into());
+        add("--state", self.home.node().into());
+        add("--store-key", self.home.store_key().into());
+        add("--listen", self.ports.multiaddr().into());
+        add("--api", self.ports.api_address().to_string().into());
+        add("--api-tokens", self.home.tokens().into());
+        add("--metrics", self.ports.metrics_address().to_string().into());
+        add("--report", self.home.report().into());
+        arguments.push("--until-stdin-closes".into());
+        Launch {
+            program: sidecar.to_owned(),
+            arguments,
+            log: self.home.log(),
+        }
+    }
+
+    /// Forgets what a former process said.
+    pub fn forget_process(&mut self) {
+        // It may never have written one.
+        let _gone = std::fs::remove_file(self.home.report());
+        self.report = None;
+        self.report_stamp = None;
+        self.readiness = Readiness::default();
+    }
+
+    /// Reads the report if it was replaced. Returns whether it says something else.
+    pub fn look_at_report(&mut self) -> bool {
+        let stamp = watch::stamp(&self.home.report());
+        if stamp.is_none() || stamp == self.report_stamp || !self.process.is_running() {
+            return false;
+        }
+        let Some(report) = self.home.read_report() else {
+            return false;
+        };
+        self.report_stamp = stamp;
+        let says_more = self.report.as_ref() != Some(&report);
+        self.report = Some(report);
+        says_more
+    }
+
+    /// Asks the node whether it serves, now and then, without waiting for the answer.
+    pub fn ask(&mut self, now: Duration) {
+        let readiness = &mut self.readiness;
+        if !self.process.is_running() || now < readiness.next {
+            return;
+        }
+        if readiness.asking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let answered = readiness.answer.load(Ordering::Acquire);
+        readiness.next = now + if answered { ASK_EVERY.1 } else { ASK_EVERY.0 };
+        let (answer, asking) = (Arc::clone(&readiness.answer), Arc::clone(&readiness.asking));
+        let url = format!("http://{}/readyz", self.ports.metrics_address());
+        tokio::task::spawn_blocking(move || {
+            let agent = ureq::Agent::config_builder()
+                .timeout_global(Some(ASK_TIMEOUT))
+                .proxy(None)
+                .max_redirects(0)
+                .build()
+                .new_agent();
+            answer.store(agent.get(&url).call().is_ok(), Ordering::Release);
+            asking.store(false, Ordering::Release);
+        });
+    }
+
+    /// Where it is, and whether it serves with these slices.
+    pub fn endpoint(&self, slices: &[SidecarConfig]) -> Endpoint {
+        Endpoint {
+            api: self.ports.api_address().to_string(),
+            metrics: self.ports.metrics_address().to_string(),
+            p2p: self.ports.multiaddr(),
+            tokens: self.home.tokens(),
+            log: self.home.log(),
+            ready: self.process.is_running()
+                && self.readiness.answer.load(Ordering::Acquire)
+                && self.report.as_ref().is_some_and(|r| applied(r, slices)),
+        }
+    }
+}
+
+/// Whether a node has applied all slices as they are.
+fn applied(report: &SidecarConfigStatus, slices: &[SidecarConfig]) -> bool {
+    let rows = report.applied.iter();
+    let rows: BTreeMap<&str, i64> = rows.map(|r| (r.slice.as_str(), r.generation)).collect();
+    slices.iter().all(|slice| {
+        let name = slice.metadata.name.as_deref().unwrap_or_default();
+        rows.get(name).copied() >= slice.metadata.generation
+    })
+}

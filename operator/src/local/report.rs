@@ -1,0 +1,244 @@
+//! What a person and a program are told: messages, findings, and the tables that `kubectl get`
+//! would print.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::plan::Desk;
+use crate::finding::Finding;
+use crate::manifest::{Manifest, Namespace};
+use crate::print::Printer;
+use crate::validate::report::line;
+
+/// Most rows of one table; beyond it, those that are not Ready come first and the rest is counted.
+const ROWS_MAX: usize = 20;
+
+/// How things are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+/// Tells what happens on one stream.
+pub struct Teller<W> {
+    stream: W,
+    output: Output,
+    printer: Printer,
+    findings: BTreeSet<Finding>,
+    /// Statuses as they were told, by namespace, kind and name.
+    told: BTreeMap<(String, &'static str, String), Value>,
+}
+
+impl<W: Write> Teller<W> {
+    /// A teller that has told nothing yet.
+    pub fn new(stream: W, output: Output, printer: Printer) -> Self {
+        Self {
+            stream,
+            output,
+            printer,
+            findings: BTreeSet::new(),
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// Tells one thing; `about` is the organization or namespace it concerns.
+    pub fn say(&mut self, about: Option<&str>, text: &str) {
+        let text = match (self.output, about) {
+            (Output::Text, Some(about)) => format!("{about}: {text}\n"),
+            (Output::Text, None) => format!("{text}\n"),
+            (Output::Json, about) => {
+                json!({"event": "message", "about": about, "text": text}).to_string() + "\n"
+            }
+        };
+        self.write(&text);
+    }
+
+    /// Tells what is wrong with the files, each finding once until it is mended.
+    pub fn findings(&mut self, findings: &[Finding]) {
+        let current: BTreeSet<Finding> = findings.iter().cloned().collect();
+        let mut text = String::new();
+        for finding in current.difference(&self.findings) {
+            match self.output {
+                Output::Text => line(&mut text, finding),
+                Output::Json => {
+                    text.push_str(&json!({"event": "finding", "finding": finding}).to_string());
+                    text.push('\n');
+                }
+            }
+        }
+        self.findings = current;
+        self.write(&text);
+    }
+
+    /// Tells the statuses of a namespace: the tables whole, or only what differs as JSON.
+    pub fn status(&mut self, namespace: &Namespace, desk: &Desk, now: Timestamp) {
+        let text = match self.output {
+            Output::Text => format!("\n{}", self.tables(namespace, desk, now)),
+            Output::Json => self.differences(namespace, desk),
+        };
+        self.write(&text);
+    }
+
+    /// The tables of a namespace, and why what is not Ready is not.
+    pub fn tables(&self, namespace: &Namespace, desk: &Desk, now: Timestamp) -> String {
+        let mut text = format!("namespace {}\n", namespace.name);
+        let mut reasons = String::new();
+        for kind in KINDS {
+            let mut rows = rows(kind, namespace, desk);
+            rows.sort_by_key(|row| row.pointer("/metadata/name").map(Value::to_string));
+            let all = rows.len();
+            if all > ROWS_MAX {
+                rows.sort_by_key(is_ready);
+                rows.truncate(ROWS_MAX);
+            }
+            let shown = rows.len();
+            let table = self.printer.table(kind, &rows, now);
+            if table.is_empty() {
+                continue;
+            }
+            text.push_str(&table);
+            if all > shown {
+                text.push_str(&format!("... and {} more\n", all - shown));
+            }
+            text.push('\n');
+            rows.iter().for_each(|row| reason(&mut reasons, kind, row));
+        }
+        text.push_str(&reasons);
+        text
+    }
+
+    fn differences(&mut self, namespace: &Namespace, desk: &Desk) -> String {
+        let mut text = String::new();
+        for kind in KINDS {
+            for row in rows(kind, namespace, desk) {
+                let name = row.pointer("/metadata/name").and_then(Value::as_str);
+                let name = name.unwrap_or_default().to_owned();
+                let status = row.get("status").cloned().unwrap_or_default();
+                let key = (namespace.name.clone(), kind, name.clone());
+                if self.told.get(&key) == Some(&status) {
+                    continue;
+                }
+                let event = json!({
+                    "event": "status", "namespace": namespace.name, "kind": kind, "name": name,
+                    "status": status,
+                });
+                text.push_str(&event.to_string());
+                text.push('\n');
+                self.told.insert(key, status);
+            }
+        }
+        text
+    }
+
+    fn write(&mut self, text: &str) {
+        // Whoever read it may have gone; the nodes run on.
+        let _told = self
+            .stream
+            .write_all(text.as_bytes())
+            .and_then(|()| self.stream.flush());
+    }
+}
+
+const KINDS: [&str; 3] = ["PeerOrganization", "SharedAsset", "SharingPolicy"];
+
+/// The objects of one kind as an API server would return them.
+fn rows(kind: &str, namespace: &Namespace, desk: &Desk) -> Vec<Value> {
+    let objects = namespace.objects.iter();
+    objects
+        .filter_map(|object| {
+            let name = &object.id.name;
+            let (value, status) = match (&object.manifest, kind) {
+                (Manifest::PeerOrganization(o), "PeerOrganization") => (
+                    json!({"metadata": o.metadata}),
+                    json!(desk.organizations.get(name)),
+                ),
+                (Manifest::SharedAsset(o), "SharedAsset") => (
+                    json!({"metadata": o.metadata}),
+                    json!(desk.assets.get(name)),
+                ),
+                (Manifest::SharingPolicy(o), "SharingPolicy") => (
+                    json!({"metadata": o.metadata, "spec": {"mode": o.spec.mode}}),
+                    json!(desk.policies.get(name)),
+                ),
+                _ => return None,
+            };
+            let Value::Object(mut row) = value else {
+                return None;
+            };
+            row.insert("status".to_owned(), status);
+            Some(Value::Object(row))
+        })
+        .collect()
+}
+
+fn ready(row: &Value) -> Option<&Value> {
+    let conditions = row.pointer("/status/conditions")?.as_array()?;
+    conditions
+        .iter()
+        .find(|c| c.get("type").is_some_and(|t| t == "Ready"))
+}
+
+fn is_ready(row: &Value) -> bool {
+    ready(row).is_some_and(|condition| condition.get("status").is_some_and(|s| s == "True"))
+}
+
+fn reason(text: &mut String, kind: &str, row: &Value) {
+    if is_ready(row) {
+        return;
+    }
+    let Some(condition) = ready(row) else {
+        return;
+    };
+    let part = |name: &str| {
+        condition
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let name = row.pointer("/metadata/name").and_then(Value::as_str);
+    text.push_str(&format!(
+        "{kind} {} is not Ready ({}): {}\n",
+        name.unwrap_or_default(),
+        part("reason"),
+        part("message")
+    ));
+}
+
+/// Fields of a local organization that mean something on a cluster only, of those that are set.
+pub fn unused(namespace: &Namespace) -> Option<String> {
+    let local = namespace.objects.iter().find_map(|o| match &o.manifest {
+        Manifest::PeerOrganization(organization) => organization.spec.node.as_ref(),
+        _ => None,
+    })?;
+    let fields = [
+        ("storage", local.storage.is_some()),
+        ("service", local.service.is_some()),
+        ("announce", !local.announce.is_empty()),
+        ("storeKey", local.store_key.is_some()),
+        ("image", local.image.is_some()),
+        ("resources", local.resources.is_some()),
+        ("podTemplate", local.pod_template.is_some()),
+        ("networkPolicy", local.network_policy.is_some()),
+        ("audit", local.audit.is_some()),
+    ];
+    let set: Vec<&str> = fields
+        .iter()
+        .filter_map(|(name, set)| set.then_some(*name))
+        .collect();
+    (!set.is_empty()).then(|| {
+        format!(
+            "checked, and not used in local mode: spec.node.{}",
+            set.join(", spec.node.")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

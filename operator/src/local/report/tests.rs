@@ -1,0 +1,120 @@
+use super::*;
+use crate::local::plan::Circumstances;
+use crate::manifest::Folder;
+use crate::validate::Checker;
+
+const LOCAL: &str = "\
+apiVersion: sharing.finp2p.io/v1alpha1
+kind: PeerOrganization
+metadata: {name: local, namespace: bank-a}
+spec: {organizationId: bank-a, node: {network: net, signer: {secretName: none}, service: {type: LoadBalancer}, announce: [/dns4/a.example/tcp/1]}}
+";
+
+fn read(text: &str) -> Folder {
+    Checker::new()
+        .unwrap()
+        .read_paths(&["-".into()], text.as_bytes())
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+fn planned(folder: &Folder) -> Desk {
+    let claims = crate::node::files::claims(folder);
+    let namespace = &folder.namespaces[0];
+    let mut desk = Desk::default();
+    let circumstances = Circumstances {
+        claims: &claims,
+        loopback: &BTreeMap::new(),
+        report: None,
+        now: now(),
+    };
+    let planned = desk.plan(namespace, &circumstances, &mut rand::rng());
+    desk.settle(planned.plan);
+    desk
+}
+
+fn told(teller: &mut Teller<Vec<u8>>) -> String {
+    String::from_utf8(std::mem::take(&mut teller.stream)).unwrap()
+}
+
+fn teller(output: Output) -> Teller<Vec<u8>> {
+    Teller::new(Vec::new(), output, Printer::new().unwrap())
+}
+
+#[test]
+fn what_is_not_ready_is_shown_with_its_reason() {
+    let folder = read(LOCAL);
+    let namespace = &folder.namespaces[0];
+    let mut teller = teller(Output::Text);
+    teller.status(namespace, &planned(&folder), now());
+    let text = told(&mut teller);
+    assert!(text.contains("namespace bank-a\nNAME"), "{text}");
+    assert!(text.contains("local   Local"), "{text}");
+    assert!(
+        text.contains("PeerOrganization local is not Ready (SignerMissing): "),
+        "{text}"
+    );
+}
+
+#[test]
+fn as_json_only_what_differs_is_told() {
+    let folder = read(LOCAL);
+    let namespace = &folder.namespaces[0];
+    let desk = planned(&folder);
+    let mut teller = teller(Output::Json);
+    teller.status(namespace, &desk, now());
+    let event: Value = serde_json::from_str(told(&mut teller).trim()).unwrap();
+    assert_eq!(event["event"], "status");
+    assert_eq!(event["name"], "local");
+    assert_eq!(event["status"]["role"], "Local");
+    teller.status(namespace, &desk, now());
+    assert_eq!(told(&mut teller), "");
+}
+
+#[test]
+fn a_finding_is_told_once_and_again_when_it_comes_back() {
+    let findings = read(&LOCAL.replace("node:", "nood:")).findings;
+    assert_eq!(findings.len(), 1);
+    let mut teller = teller(Output::Text);
+    teller.findings(&findings);
+    assert!(told(&mut teller).contains("nood"));
+    teller.findings(&findings);
+    assert_eq!(told(&mut teller), "");
+    teller.findings(&[]);
+    teller.findings(&findings);
+    assert!(told(&mut teller).contains("nood"));
+}
+
+#[test]
+fn a_long_table_shows_what_is_not_ready_and_counts_the_rest() {
+    let asset = |index: usize| {
+        format!(
+            "---\napiVersion: sharing.finp2p.io/v1alpha1\nkind: SharedAsset\nmetadata: {{name: bond-{index:03}, namespace: bank-a}}\nspec: {{assetId: A{index}, content: {{api: {{}}}}}}\n"
+        )
+    };
+    let text = LOCAL.to_owned() + &(0..100).map(asset).collect::<String>();
+    let folder = read(&text);
+    let namespace = &folder.namespaces[0];
+    let tables = teller(Output::Text).tables(namespace, &planned(&folder), now());
+    assert_eq!(
+        tables.lines().filter(|l| l.starts_with("bond-")).count(),
+        ROWS_MAX
+    );
+    assert!(tables.contains("... and 80 more\n"), "{tables}");
+}
+
+#[test]
+fn what_local_mode_does_not_use_is_named() {
+    let folder = read(LOCAL);
+    assert_eq!(
+        unused(&folder.namespaces[0]).as_deref(),
+        Some("checked, and not used in local mode: spec.node.service, spec.node.announce")
+    );
+    let folder = read(&LOCAL.replace(
+        ", service: {type: LoadBalancer}, announce: [/dns4/a.example/tcp/1]",
+        "",
+    ));
+    assert_eq!(unused(&folder.namespaces[0]), None);
+}

@@ -1,0 +1,448 @@
+//! One step of the local mode: observe, plan, apply, report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand::CryptoRng;
+
+use super::content;
+use super::fleet::{Fleet, Happening};
+use super::observe::{self, View};
+use super::plan::{Circumstances, Desk, Planned};
+use super::register::Register;
+use super::report::{Teller, unused};
+use super::run::{LocalError, Options, Outside};
+use super::state::{Kept, State};
+use super::watch::{self, Settling};
+use crate::manifest::Namespace;
+use crate::node::files::claims;
+use crate::print::Printer;
+use crate::validate::Checker;
+
+/// Statuses are printed when nothing changed for this long, so that a start is one table and
+/// not five.
+const STATUS_QUIET: Duration = Duration::from_millis(400);
+/// Statuses are printed after this long although they still change.
+const STATUS_LATEST: Duration = Duration::from_secs(3);
+/// What could not be written is tried again after this long.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Which nodes run decides where peers are dialled, and a plan decides which nodes run: planning
+/// is repeated until both agree. Two rounds do; more would mean that they never will.
+const ROUNDS_MAX: usize = 4;
+
+/// Everything between two steps.
+pub struct Local<C, R, W> {
+    options: Options,
+    clock: C,
+    rng: R,
+    teller: Teller<W>,
+    checker: Checker,
+    state: State,
+    /// The nodes.
+    pub fleet: Fleet,
+    settling: Settling,
+    view: View,
+    has_read: bool,
+    /// Namespaces that keep what an earlier run configured until their files can be read.
+    frozen: BTreeSet<String>,
+    desks: BTreeMap<String, Desk>,
+    registers: BTreeMap<String, Register>,
+    /// Namespaces to be planned.
+    due: BTreeSet<String>,
+    boundaries: BTreeMap<String, Timestamp>,
+    not_before: Duration,
+    /// Namespaces whose statuses changed and were not printed: since when, and when last.
+    unprinted: BTreeMap<String, (Duration, Duration)>,
+    published: BTreeMap<&'static str, String>,
+    said: BTreeSet<(String, String)>,
+}
+
+impl<C, R, W> Local<C, R, W>
+where
+    C: Fn() -> Timestamp,
+    R: CryptoRng,
+    W: Write,
+{
+    /// Opens the state; nothing is read yet.
+    ///
+    /// # Errors
+    /// [`LocalError`].
+    pub fn new(options: Options, outside: Outside<C, R, W>) -> Result<Self, LocalError> {
+        if !options.directory.is_dir() {
+            return Err(LocalError::Directory(options.directory));
+        }
+        if !options.sidecar.is_file() {
+            return Err(LocalError::Sidecar(options.sidecar));
+        }
+        let checker = Checker::new()?;
+        let teller = Teller::new(outside.stream, options.output, Printer::new()?);
+        let state = State::open(&options.state, &options.directory)?;
+        let kept = state.kept()?;
+        let registers = kept.iter().map(|(_, kept)| kept);
+        let registers = registers.map(|kept| (kept.namespace.clone(), kept.objects.clone()));
+        Ok(Self {
+            registers: registers.collect(),
+            fleet: Fleet::new(options.sidecar.clone(), kept),
+            clock: outside.clock,
+            rng: outside.rng,
+            teller,
+            checker,
+            state,
+            settling: Settling::default(),
+            view: View::default(),
+            has_read: false,
+            frozen: BTreeSet::new(),
+            desks: BTreeMap::new(),
+            due: BTreeSet::new(),
+            boundaries: BTreeMap::new(),
+            not_before: Duration::ZERO,
+            unprinted: BTreeMap::new(),
+            published: BTreeMap::new(),
+            said: BTreeSet::new(),
+            options,
+        })
+    }
+
+    /// One step at `now`, counted from any fixed moment; `later` reads the same clock again.
+    /// Returns how long it took to look at the folder.
+    pub fn step(&mut self, now: Duration, later: impl Fn() -> Duration) -> Duration {
+        let stamps = watch::look(&self.options.directory);
+        let look_took = later().saturating_sub(now);
+        if self.settling.see(stamps, now) {
+            self.read(now);
+        }
+        for happening in self.fleet.step(now) {
+            match happening {
+                Happening::Told(organization, text) => self.teller.say(Some(&organization), &text),
+                Happening::Reported(namespace) => {
+                    self.due.insert(namespace);
+                }
+                Happening::Moved => self.everything_is_due(),
+            }
+        }
+        self.what_time_changed_is_due();
+        if self.has_read && !self.due.is_empty() && now >= self.not_before {
+            self.plan(now);
+        }
+        self.publish();
+        self.print(now);
+        look_took
+    }
+
+    /// Tells something about the whole.
+    pub fn say(&mut self, text: &str) {
+        self.teller.say(None, text);
+    }
+
+    fn read(&mut self, now: Duration) {
+        let directory = self.options.directory.clone();
+        let mut view = observe::read(&self.checker, &directory, &self.view);
+        if !self.settling.read(watch::look(&directory)) {
+            // Somebody wrote meanwhile: what was read may be half of it.
+            return;
+        }
+        let moment = (self.clock)();
+        for namespace in &mut view.folder.namespaces {
+            let register = self.registers.entry(namespace.name.clone()).or_default();
+            register.note(namespace, moment);
+        }
+        self.teller.findings(&view.folder.findings);
+        for (id, file) in &view.kept {
+            if !self.view.kept.contains_key(id) {
+                let text = format!(
+                    "{} {} keeps its last good version until {file} is mended",
+                    id.kind, id.name
+                );
+                self.teller.say(Some(&id.namespace), &text);
+            }
+        }
+        self.view = view;
+        self.thaw(now);
+        self.has_read = true;
+        self.everything_is_due();
+    }
+
+    /// At the first reading, what cannot be read is not known from before: a namespace with such
+    /// files keeps what an earlier run configured, whole, until everything in it is known.
+    fn thaw(&mut self, now: Duration) {
+        let lost = &self.view.folder.lost;
+        let directory = &self.options.directory;
+        if self.has_read {
+            let frozen = self.frozen.iter().map(String::as_str);
+            self.frozen = observe::unknown(directory, lost, frozen);
+            return;
+        }
+        let ran = self
+            .fleet
+            .kept()
+            .map(|(name, kept)| (kept.namespace.clone(), name.clone()));
+        let ran: BTreeMap<String, String> = ran.collect();
+        self.frozen = observe::unknown(directory, lost, ran.keys().map(String::as_str));
+        for (namespace, organization) in ran {
+            if !self.frozen.contains(&namespace) {
+                continue;
+            }
+            let text =
+                "it keeps the configuration of its last run until the files above can be read";
+            self.teller.say(Some(&namespace), text);
+            if let Err(error) = self.fleet.switch_on(&self.state, &organization, &namespace) {
+                self.failed(&namespace, &error, now);
+            }
+        }
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        let read = self.view.folder.namespaces.iter().map(|n| n.name.clone());
+        read.chain(self.desks.keys().cloned()).collect()
+    }
+
+    fn everything_is_due(&mut self) {
+        self.due = self.names();
+    }
+
+    fn what_time_changed_is_due(&mut self) {
+        if self.boundaries.is_empty() {
+            return;
+        }
+        let now = (self.clock)();
+        let past = self.boundaries.iter().filter(|(_, at)| **at <= now);
+        let past: Vec<String> = past.map(|(namespace, _)| namespace.clone()).collect();
+        for namespace in past {
+            self.boundaries.remove(&namespace);
+            self.due.insert(namespace);
+        }
+    }
+
+    fn namespace(&self, name: &str) -> Option<&Namespace> {
+        let mut namespaces = self.view.folder.namespaces.iter();
+        namespaces.find(|namespace| namespace.name == name)
+    }
+
+    fn plan(&mut self, now: Duration) {
+        let claims = claims(&self.view.folder);
+        let moment = (self.clock)();
+        let mut plans = BTreeMap::new();
+        for _ in 0..ROUNDS_MAX {
+            let loopback = self.fleet.loopback();
+            plans.clear();
+            for name in self.due.difference(&self.frozen) {
+                let node = self.fleet.organization_in(name).map(str::to_owned);
+                let report = node.and_then(|o| self.fleet.node(&o)?.report.clone());
+                let circumstances = Circumstances {
+                    claims: &claims,
+                    loopback: &loopback,
+                    report: report.as_ref(),
+                    now: moment,
+                };
+                let desk = self.desks.entry(name.clone()).or_default();
+                let mut namespaces = self.view.folder.namespaces.iter();
+                let namespace = namespaces.find(|namespace| namespace.name == *name);
+                let planned = namespace.map(|n| desk.plan(n, &circumstances, &mut self.rng));
+                plans.insert(name.clone(), planned);
+            }
+            let seated = self.seat(&plans, now);
+            if self.fleet.loopback() != loopback {
+                self.everything_is_due();
+            } else if !seated {
+                break;
+            }
+        }
+        self.due.clear();
+        for (name, planned) in plans {
+            self.apply(&name, planned, now);
+        }
+    }
+
+    /// Switches nodes on and off as the plans say. Returns whether the plans must be made again.
+    fn seat(&mut self, plans: &BTreeMap<String, Option<Planned>>, now: Duration) -> bool {
+        let mut again = false;
+        let wanted = |planned: &Option<Planned>| {
+            planned
+                .as_ref()
+                .and_then(|p| p.organization().map(str::to_owned))
+        };
+        for (name, planned) in plans {
+            if self.fleet.organization_in(name).map(str::to_owned) != wanted(planned) {
+                again |= self.fleet.switch_off(name, now);
+            }
+        }
+        for (name, planned) in plans {
+            let Some(organization) = wanted(planned) else {
+                continue;
+            };
+            if self.fleet.organization_in(name) == Some(organization.as_str()) {
+                continue;
+            }
+            if let Err(error) = self.fleet.switch_on(&self.state, &organization, name) {
+                self.failed(name, &error, now);
+                continue;
+            }
+            let desk = self.desks.entry(name.clone()).or_default();
+            if !is_of(desk, &organization) {
+                desk.previous = self.fleet.previous(&organization);
+            }
+            again = true;
+        }
+        again
+    }
+
+    fn apply(&mut self, name: &str, planned: Option<Planned>, now: Duration) {
+        let Some(planned) = planned else {
+            // The namespace is gone, and its node was switched off with it.
+            self.desks.remove(name);
+            self.boundaries.remove(name);
+            self.unprinted.remove(name);
+            return;
+        };
+        for refusal in &planned.refusals {
+            self.say_once(name, &format!("a certificate was not signed: {refusal}"));
+        }
+        if let Err(error) = self.write(name, &planned) {
+            return self.failed(name, &*error, now);
+        }
+        match planned.plan.next_boundary {
+            Some(at) => self.boundaries.insert(name.to_owned(), at),
+            None => self.boundaries.remove(name),
+        };
+        let desk = self.desks.entry(name.to_owned()).or_default();
+        if desk.settle(planned.plan) {
+            self.changed(name, now);
+        }
+        if let Some(text) = self.namespace(name).and_then(unused) {
+            self.say_once(name, &text);
+        }
+    }
+
+    /// Writes what a plan says, in the order in which a restart goes on from it: first what must
+    /// never go back, then what the node sees.
+    fn write(&mut self, name: &str, planned: &Planned) -> Result<(), Box<dyn std::error::Error>> {
+        let (Some(organization), Some(root)) = (planned.organization(), &planned.plan.root) else {
+            return Ok(());
+        };
+        let namespaces = &self.view.folder.namespaces;
+        let Some(namespace) = namespaces.iter().find(|n| n.name == name) else {
+            return Ok(());
+        };
+        let Some(node) = self.fleet.node(organization).filter(|node| node.on) else {
+            // It could not be switched on, which was told; it is tried again.
+            return Ok(());
+        };
+        let kept = Kept {
+            namespace: name.to_owned(),
+            root: root.config.clone(),
+            objects: self.registers.get(name).cloned().unwrap_or_default(),
+        };
+        node.home.ensure_store_key(&mut self.rng)?;
+        let clients = root
+            .config
+            .spec
+            .root
+            .as_ref()
+            .map(|root| root.api.as_slice());
+        node.home
+            .ensure_tokens(clients.unwrap_or_default(), &mut self.rng)?;
+        let is_new = node.kept.as_ref() != Some(&kept);
+        if is_new {
+            node.home.keep(&kept)?;
+        }
+        let content = content::files(namespace);
+        node.configuration.apply(&planned.plan, &content)?;
+        // Only now may its process start.
+        node.kept = Some(kept);
+        Ok(())
+    }
+
+    fn failed(&mut self, name: &str, error: &dyn std::error::Error, now: Duration) {
+        let mut text = format!("{error}");
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        self.teller
+            .say(Some(name), &format!("{text}. It is tried again"));
+        self.due.insert(name.to_owned());
+        self.not_before = now + RETRY_AFTER;
+    }
+
+    fn say_once(&mut self, about: &str, text: &str) {
+        if self.said.insert((about.to_owned(), text.to_owned())) {
+            self.teller.say(Some(about), text);
+        }
+    }
+
+    fn changed(&mut self, namespace: &str, now: Duration) {
+        let entry = self.unprinted.entry(namespace.to_owned());
+        entry
+            .and_modify(|(_, last)| *last = now)
+            .or_insert((now, now));
+    }
+
+    /// Writes the files that programs read, when they say something else.
+    pub fn publish(&mut self) {
+        if !self.has_read {
+            return;
+        }
+        let stale = !self.published.contains_key(STATUS) || !self.unprinted.is_empty();
+        if stale {
+            let now = (self.clock)();
+            let mut text = String::new();
+            for (name, desk) in &self.desks {
+                if let Some(namespace) = self.namespace(name) {
+                    text.push_str(&self.teller.tables(namespace, desk, now));
+                    text.push('\n');
+                }
+            }
+            self.publish_one(STATUS, text);
+        }
+        let slices = |namespace: &str| {
+            let previous = self.desks.get(namespace).and_then(|d| d.previous.as_ref());
+            previous.map(|p| p.slices.as_slice()).unwrap_or_default()
+        };
+        let endpoints = self.fleet.endpoints(slices);
+        // Text keys and plain values have a JSON form.
+        let text = serde_json::to_string_pretty(&endpoints).unwrap_or_default();
+        self.publish_one(ENDPOINTS, text);
+    }
+
+    fn publish_one(&mut self, name: &'static str, text: String) {
+        if self.published.get(name) == Some(&text) {
+            return;
+        }
+        match self.state.publish(name, &text) {
+            Ok(()) => {
+                self.published.insert(name, text);
+            }
+            Err(error) => self.say_once(name, &error.to_string()),
+        }
+    }
+
+    fn print(&mut self, now: Duration) {
+        let due = self.unprinted.iter().filter(|(_, (first, last))| {
+            now.saturating_sub(*last) >= STATUS_QUIET || now.saturating_sub(*first) >= STATUS_LATEST
+        });
+        let due: Vec<String> = due.map(|(namespace, _)| namespace.clone()).collect();
+        for name in due {
+            self.unprinted.remove(&name);
+            let moment = (self.clock)();
+            let namespaces = &self.view.folder.namespaces;
+            let namespace = namespaces.iter().find(|n| n.name == name);
+            if let (Some(namespace), Some(desk)) = (namespace, self.desks.get(&name)) {
+                self.teller.status(namespace, desk, moment);
+            }
+        }
+    }
+}
+
+const STATUS: &str = "status.txt";
+const ENDPOINTS: &str = "endpoints.json";
+
+/// Whether what a desk has configured is of this organization.
+fn is_of(desk: &Desk, organization: &str) -> bool {
+    let previous = desk.previous.as_ref();
+    previous
+        .and_then(|previous| previous.root.spec.root.as_ref())
+        .is_some_and(|root| root.organization_id == organization)
+}
