@@ -7,6 +7,4 @@ mod hello_order;
 mod items;
 mod order;
 mod requests;
-mod shape;
-mod trust;
 mod world;
