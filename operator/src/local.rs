@@ -7,7 +7,7 @@
 //! - [`plan`]: one namespace through the operator's own plan ([`crate::node::plan()`]).
 //! - [`content`], [`apply`]: the plan as a node's configuration directory.
 //! - [`supervise`], [`ports`], [`node`], [`fleet`]: a process that is kept running, and the nodes.
-//! - [`report`]: what is told. [`state`]: what is kept, and the lock on it.
+//! - [`report`]: what is told. [`state`], [`home`]: what is kept, and the lock on it.
 //! - [`step`], [`run`]: one step of all that, and the loop around it.
 //!
 //! ```text
@@ -20,6 +20,7 @@
 pub mod apply;
 pub mod content;
 pub mod fleet;
+pub mod home;
 pub mod node;
 pub mod observe;
 pub mod plan;

@@ -14,7 +14,7 @@ use finp2p_crds::SidecarConfig;
 use sha2::{Digest as _, Sha256};
 
 use super::content::Files;
-use super::state::Home;
+use super::home::Home;
 use crate::node::Plan;
 
 const ROOT: &str = "root.yaml";

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use finp2p_crds::SidecarConfig;
 
+use super::home::Kept;
 use super::node::{Endpoint, Node};
 use super::ports::{Ports, PortsError};
-use super::state::{Kept, State};
+use super::state::State;
 use super::supervise::Event;
 use crate::keys::file::FileError;
 use crate::node::Previous;
@@ -67,6 +68,12 @@ impl Fleet {
         let mut on = self.nodes.iter().filter(|(_, node)| node.on);
         on.find(|(_, node)| node.namespace == namespace)
             .map(|(organization, _)| organization.as_str())
+    }
+
+    /// Whether the node of a namespace should run and has not reported yet.
+    pub fn awaits_report(&self, namespace: &str) -> bool {
+        let mut on = self.nodes.values().filter(|node| node.on);
+        on.any(|node| node.namespace == namespace && node.report.is_none())
     }
 
     /// The node of an organization, if it ever ran since this process began.
@@ -253,7 +260,7 @@ fn start(
 
 fn told(event: &Event, log: &Path) -> String {
     match event {
-        Event::Started { process } => format!("its sidecar runs as process {process}"),
+        Event::Started { process } => format!("its sidecar is started as process {process}"),
         Event::Ended {
             how,
             last_line,

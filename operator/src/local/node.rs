@@ -12,8 +12,8 @@ use finp2p_crds::sidecar_config::SidecarConfigStatus;
 use serde::Serialize;
 
 use super::apply::Configuration;
+use super::home::{Home, Kept};
 use super::ports::Ports;
-use super::state::{Home, Kept};
 use super::supervise::{Launch, Supervised};
 use super::watch::{self, FileStamp};
 

@@ -9,12 +9,13 @@ use rand::CryptoRng;
 
 use super::content;
 use super::fleet::{Fleet, Happening};
+use super::home::Kept;
 use super::observe::{self, View};
 use super::plan::{Circumstances, Desk, Planned};
 use super::register::Register;
 use super::report::{Teller, unused};
 use super::run::{LocalError, Options, Outside};
-use super::state::{Kept, State};
+use super::state::State;
 use super::watch::{self, Settling};
 use crate::manifest::Namespace;
 use crate::node::files::claims;
@@ -420,8 +421,10 @@ where
     }
 
     fn print(&mut self, now: Duration) {
-        let due = self.unprinted.iter().filter(|(_, (first, last))| {
-            now.saturating_sub(*last) >= STATUS_QUIET || now.saturating_sub(*first) >= STATUS_LATEST
+        let due = self.unprinted.iter().filter(|(namespace, (first, last))| {
+            let settled = now.saturating_sub(*last) >= STATUS_QUIET;
+            (settled && !self.fleet.awaits_report(namespace))
+                || now.saturating_sub(*first) >= STATUS_LATEST
         });
         let due: Vec<String> = due.map(|(namespace, _)| namespace.clone()).collect();
         for name in due {
