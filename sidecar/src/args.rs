@@ -57,8 +57,8 @@ pub struct Args {
     /// File that the node writes its report to [default: report.yaml in the state directory].
     #[arg(long, env = "FINP2P_REPORT", value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// End in good order when standard input closes, as it does when whoever started this process
-    /// is gone.
+    /// End in good order when standard input closes: for whoever starts nodes as children, so that
+    /// none outlives it.
     #[arg(long)]
     pub until_stdin_closes: bool,
     /// How log lines look.

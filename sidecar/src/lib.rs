@@ -14,7 +14,6 @@ pub mod keys;
 pub mod metrics;
 pub mod network;
 pub mod node;
-pub mod parent;
 pub mod primary;
 pub mod reader;
 pub mod record;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use finp2p_sidecar::args::Args;
 use finp2p_sidecar::clock::Clock;
-use finp2p_sidecar::{parent, run, telemetry};
+use finp2p_sidecar::{run, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -35,14 +35,29 @@ fn start(args: Args) -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let until_stdin_closes = args.until_stdin_closes;
+        let parent_gone = parent_gone(args.until_stdin_closes);
         let stop = async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
-                () = parent::stdin_closed(), if until_stdin_closes => {}
+                () = parent_gone => {}
             }
         };
         Ok(run::run(args, clock, stop).await?)
     })
+}
+
+/// Resolves when standard input has closed; never, if nobody asked for that.
+async fn parent_gone(asked: bool) {
+    if !asked {
+        return std::future::pending().await;
+    }
+    let (closed, is_closed) = tokio::sync::oneshot::channel();
+    // A thread of its own: a read of standard input cannot be cancelled, and must not keep the
+    // runtime from ending.
+    std::thread::spawn(move || {
+        let _read = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _nobody_waits = closed.send(());
+    });
+    let _thread_gone = is_closed.await;
 }

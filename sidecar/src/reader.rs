@@ -34,7 +34,7 @@ use finp2p_wire::certificate::{Moment, verify_chain};
 use finp2p_wire::key::Kid;
 use finp2p_wire::limits::CATALOG_PAGE_MAX;
 use finp2p_wire::message::{
-    Answer, Body, Catalog, CatalogItem, CatalogPage, FetchAnswer, FetchItem, Keys,
+    Answer, Body, Catalog, CatalogItem, CatalogPage, FetchAnswer, FetchItem, Keys, Resource,
 };
 
 use crate::clock::Clock;
@@ -178,7 +178,7 @@ impl Reader {
         let mut after = None;
         for _ in 0..CATALOG_PAGES_MAX {
             let body = Body::Catalog(Catalog {
-                after,
+                after: after.clone(),
                 max: CATALOG_PAGE_MAX as u64,
             });
             let question = Question {
@@ -189,7 +189,7 @@ impl Reader {
             };
             let answered = self.ask(&question).await?;
             let reference = answered.reference;
-            let page = catalog_page(answered, organization, items.last())
+            let page = catalog_page(answered, organization, after.as_ref())
                 .map_err(|fault| self.rejected(fault, reference))?;
             items.extend(page.items);
             after = page.next;
@@ -346,26 +346,29 @@ fn fetch_item(resource: &str, units: Option<&[String]>) -> Result<FetchItem, Loc
 fn catalog_page(
     answered: Answered,
     organization: &str,
-    last: Option<&CatalogItem>,
+    after: Option<&Resource>,
 ) -> Result<CatalogPage, Fault> {
     let page = match answered.answer {
         Answer::Catalog(page) => page,
         Answer::Refused(refusal) => return Err(Fault::Refused(refusal)),
         _ => return Err(AnswerFault::Malformed.into()),
     };
-    let ids = last
-        .into_iter()
-        .chain(page.items.iter())
-        .map(|item| item.r.as_str());
-    let ascending = ids.clone().zip(ids.skip(1)).all(|(one, next)| one < next);
-    let own = page.items.iter().all(|item| {
-        item.r
-            .parse::<ResourceId>()
+    let own = |id: &Resource| {
+        id.parse::<ResourceId>()
             .is_ok_and(|id| id.organization() == organization)
+    };
+    let ids = || page.items.iter().map(|item| &item.r);
+    let follows = after.into_iter().chain(ids());
+    let ascending = follows
+        .clone()
+        .zip(follows.skip(1))
+        .all(|(one, next)| one < next);
+    // A page may look at assets without giving them as items, so it may lead further than its last
+    // one; a page that leads nowhere would be asked for for ever.
+    let leads_on = page.next.as_ref().is_none_or(|next| {
+        own(next) && after.is_none_or(|after| next > after) && ids().all(|id| id <= next)
     });
-    // A page that leads nowhere would be asked for for ever.
-    let leads_on =
-        page.next.is_none() || page.next.as_ref() == page.items.last().map(|item| &item.r);
+    let own = ids().all(own);
     if ascending && own && leads_on {
         Ok(page)
     } else {

@@ -277,13 +277,9 @@ mod tests {
 
     #[test]
     fn the_oldest_session_of_all_ends_when_there_are_too_many() {
-        let sessions = Sessions::default();
+        let (sessions, b) = (Sessions::default(), peer(2));
         for number in 0..=SESSIONS_MAX {
-            sessions.open(
-                0,
-                id(number),
-                binding(&format!("bank-{}", number % 100), peer(2)),
-            );
+            sessions.open(0, id(number), binding(&format!("bank-{}", number % 100), b));
         }
         assert_eq!(sessions.len(), SESSIONS_MAX);
         assert!(sessions.get(0, &id(0)).is_none());

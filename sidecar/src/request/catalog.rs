@@ -15,6 +15,10 @@ use super::trail::Finding;
 /// for each that it lists. Ten thousand assets in 40 pages are a little more than a second's worth.
 const PAGE_TOKENS: usize = 31;
 
+/// Listed assets that are looked at for one page. Those without a record give no item, so without
+/// a bound a page of nothing could read the whole store.
+const LOOKED_AT_MAX: usize = 2 * CATALOG_PAGE_MAX;
+
 /// Decides a page.
 pub(super) fn decide(asked: &Asked<'_>, wanted: &Catalog) -> Decided {
     let after = match wanted
@@ -50,33 +54,37 @@ fn page(
         usize::try_from(wanted.max).map_or(CATALOG_PAGE_MAX, |max| max.min(CATALOG_PAGE_MAX));
     let mut free = RESPONSE_FRAME_MAX_BYTES - RESPONSE_OVERHEAD_BYTES;
     let mut items: Vec<CatalogItem> = Vec::new();
-    let mut more = false;
-    for listing in access::catalog(&asked.snapshot.facts, asked.now, asked.organization, after) {
-        let Some(item) = item(asked, &listing)? else {
-            continue;
-        };
-        let size = cbor::encode(&item).len();
-        if items.len() == most || size > free {
-            more = true;
+    let (mut next, mut last) = (None, None);
+    let listings = access::catalog(&asked.snapshot.facts, asked.now, asked.organization, after);
+    // What only one of two configurations lists is not looked at, and not named as a place to go on.
+    let listings = listings.filter_map(|listing| Some((restrained(asked, &listing)?, listing)));
+    for (looked_at, (other, listing)) in listings.enumerate() {
+        if looked_at == LOOKED_AT_MAX {
+            next = last;
             break;
         }
-        free -= size;
-        items.push(item);
+        let resource = Resource::new(listing.resource.to_string()).ok();
+        if let Some(item) = item(asked, &listing, other.as_ref())? {
+            let left = free.checked_sub(cbor::encode(&item).len());
+            let Some(left) = left.filter(|_| items.len() < most) else {
+                next = last;
+                break;
+            };
+            free = left;
+            items.push(item);
+        }
+        last = resource.or(last);
     }
-    let next = if more {
-        items.last().map(|item| item.r.clone())
-    } else {
-        None
-    };
     let items = List::new(items).map_err(|_| Check::Store.refuse("too many items"))?;
     Ok(CatalogPage { items, next })
 }
 
 /// One resource of the catalogue; `None` when nothing of it can be had.
-fn item(asked: &Asked<'_>, listing: &Listing<'_>) -> Result<Option<CatalogItem>, Refusal> {
-    let Some(restrained) = restrained(asked, listing) else {
-        return Ok(None);
-    };
+fn item(
+    asked: &Asked<'_>,
+    listing: &Listing<'_>,
+    other: Option<&Listing<'_>>,
+) -> Result<Option<CatalogItem>, Refusal> {
     let stored = asked
         .records
         .current(listing.resource)
@@ -85,7 +93,7 @@ fn item(asked: &Asked<'_>, listing: &Listing<'_>) -> Result<Option<CatalogItem>,
         return Ok(None);
     };
     let units = stored.record.units().names();
-    let Some(disclosure) = offered(listing, restrained.as_ref(), &units) else {
+    let Some(disclosure) = offered(listing, other, &units) else {
         return Ok(None);
     };
     let Ok(resource) = Resource::new(listing.resource.to_string()) else {

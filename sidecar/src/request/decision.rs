@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use finp2p_crds::ResourceId;
 use finp2p_crds::access::{
-    self, Access, Grant, InForce, Operation, Reason, RequesterFault, ResourceFault, Shortfall,
-    Terms, Wanted, grants_in_force,
+    self, Access, Grant, InForce, Miss, Operation, Reason, ResourceFault, Shortfall, Terms, Wanted,
+    grants_in_force,
 };
 use finp2p_crds::sharing_policy::Mode;
 use finp2p_wire::cbor::List;
@@ -102,30 +102,26 @@ fn check(reason: Reason) -> Check {
     }
 }
 
-/// The first thing that was wrong, in a few words.
+/// The first thing that was wrong, in a few words. Requester and Primary were looked at before.
 fn detail(refusal: &access::Refusal) -> &'static str {
-    match (refusal.reason, refusal.requester, refusal.resource) {
-        (Reason::Purpose, ..) => "no grant for this purpose",
-        (Reason::Fields, ..) => "units that are not granted or not there",
-        (Reason::NoContent, ..) => "no content yet",
-        (_, Some(RequesterFault::Suspended), _) => "suspended",
-        (_, Some(_), _) => "no reader",
-        (_, _, Some(ResourceFault::AnotherPrimary)) => "another organization's",
-        (_, _, Some(ResourceFault::NotAnAsset)) => "not an asset",
-        (_, _, Some(ResourceFault::Unknown)) => "no such asset",
-        (_, _, Some(ResourceFault::Disputed)) => "claimed by more than one asset",
-        _ => refusal
-            .policies
-            .first()
-            .map_or("no policy", |miss| match miss.because {
-                Shortfall::Malformed => "policy malformed",
-                Shortfall::NotYetSupported(_) => "policy not supported yet",
-                Shortfall::NotYetValid => "policy not valid yet",
-                Shortfall::Expired => "policy expired",
-                Shortfall::Mode => "policy of another mode",
-                Shortfall::Purpose => "policy for other purposes",
-                Shortfall::Fields => "policy opens other fields",
-            }),
+    match (refusal.reason, refusal.resource) {
+        (Reason::Purpose, _) => "no grant for this purpose",
+        (Reason::Fields, _) => "units that are not granted or not there",
+        (Reason::NoContent, _) => "no content yet",
+        (Reason::NotShared, Some(ResourceFault::NotAnAsset)) => "not an asset",
+        (Reason::NotShared, Some(ResourceFault::Disputed)) => "claimed by more than one asset",
+        (Reason::NotShared, Some(_)) => "no such asset",
+        (Reason::NotShared, None) => refusal.policies.first().map_or("no policy", shortfall),
+    }
+}
+
+fn shortfall(miss: &Miss) -> &'static str {
+    match miss.because {
+        Shortfall::Malformed => "policy malformed",
+        Shortfall::NotYetSupported(_) => "policy not supported yet",
+        Shortfall::NotYetValid => "policy not valid yet",
+        Shortfall::Expired => "policy expired",
+        Shortfall::Mode | Shortfall::Purpose | Shortfall::Fields => "policy for something else",
     }
 }
 
@@ -299,4 +295,94 @@ fn terms(terms: &Terms, grant: Digest) -> Option<message::Terms> {
         redistribute: terms.redistribute,
         grant,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(units: &[&str], terms: Terms) -> Access {
+        Access {
+            grants: Vec::new(),
+            units: units.iter().map(|unit| (*unit).to_owned()).collect(),
+            terms,
+        }
+    }
+
+    fn free() -> Terms {
+        Terms {
+            modes: vec![Mode::Pull, Mode::Push],
+            purposes: None,
+            expires: None,
+            redistribute: true,
+        }
+    }
+
+    fn purposes(names: &[&str]) -> Option<Vec<String>> {
+        Some(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    #[test]
+    fn what_two_configurations_grant_is_the_narrower_of_each_term() {
+        let (early, late) = (
+            Timestamp::from_second(10).ok(),
+            Timestamp::from_second(20).ok(),
+        );
+        let narrow = Terms {
+            modes: vec![Mode::Pull],
+            purposes: purposes(&["a", "b"]),
+            expires: early,
+            redistribute: false,
+        };
+        let merged = |one: &Terms, other: &Terms| {
+            let other = access(&["/x"], other.clone());
+            both(access(&["/x"], one.clone()), &other).unwrap().terms
+        };
+        assert_eq!(merged(&free(), &narrow), narrow);
+        assert_eq!(merged(&narrow, &free()), narrow);
+        assert_eq!(merged(&free(), &free()), free());
+        let other = Terms {
+            purposes: purposes(&["b", "c"]),
+            expires: late,
+            ..free()
+        };
+        let common = Terms {
+            purposes: purposes(&["b"]),
+            ..narrow.clone()
+        };
+        assert_eq!(merged(&narrow, &other), common);
+        assert_eq!(merged(&other, &narrow), common);
+    }
+
+    #[test]
+    fn units_that_only_one_configuration_grants_are_not_granted() {
+        let other = access(&["/b", "/c"], free());
+        let merged = both(access(&["/a", "/b"], free()), &other).unwrap();
+        assert_eq!(merged.units, ["/b"]);
+        assert_eq!(both(access(&["/a"], free()), &other), None);
+    }
+
+    #[test]
+    fn terms_that_a_message_cannot_hold_are_not_given() {
+        let grant = Digest([0; 32]);
+        let with = |purposes| terms(&Terms { purposes, ..free() }, grant);
+        // An empty list on the wire would mean every purpose.
+        assert_eq!(with(purposes(&[])), None);
+        assert_eq!(with(purposes(&[""])), None);
+        let no_mode = Terms {
+            modes: Vec::new(),
+            ..free()
+        };
+        assert_eq!(terms(&no_mode, grant), None);
+        let many: Vec<String> = (0..=PURPOSES_MAX).map(|n| format!("p{n:03}")).collect();
+        assert_eq!(with(Some(many)).unwrap().purposes.len(), PURPOSES_MAX);
+        assert!(with(None).unwrap().purposes.is_empty());
+    }
+
+    #[test]
+    fn an_entry_names_a_bounded_number_of_policies() {
+        let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        let named = names(many.iter().map(String::as_str));
+        assert_eq!(named, many[..MAX_POLICIES]);
+    }
 }

@@ -14,9 +14,7 @@ use super::trail::Finding;
 
 /// Decides every item. One that is refused leaves the others alone.
 pub(super) fn decide(asked: &Asked<'_>, items: &Fetch) -> Decided {
-    let mut room = RESPONSE_FRAME_MAX_BYTES;
-    let decided = items.iter().map(|item| one(asked, item, &mut room));
-    let (prepared, mut findings): (Vec<Prepared>, Vec<Finding>) = decided.unzip();
+    let (prepared, mut findings): (Vec<_>, Vec<_>) = prepared(asked, items).into_iter().unzip();
     let fitted = fit(prepared);
     for index in fitted.left_out {
         if let Some(finding) = findings.get_mut(index) {
@@ -40,24 +38,32 @@ pub(super) fn decide(asked: &Asked<'_>, items: &Fetch) -> Decided {
     }
 }
 
+/// The items, decided. Together they hold no more than a response: of what cannot fit nothing is
+/// kept until the rest is decided, or 64 large records would be in memory for one request.
+pub(super) fn prepared(asked: &Asked<'_>, items: &Fetch) -> Vec<(Prepared, Finding)> {
+    let mut room = RESPONSE_FRAME_MAX_BYTES;
+    items
+        .iter()
+        .map(|item| one(asked, item, &mut room))
+        .collect()
+}
+
 fn one(asked: &Asked<'_>, item: &FetchItem, room: &mut usize) -> (Prepared, Finding) {
-    match disclosed(asked, item) {
-        Ok((stored, disclosure)) => {
-            let finding = found(item, &stored, &disclosure);
-            let prepared = prepare(item, &stored, disclosure);
-            // What cannot fit is not held until the rest is decided.
-            let size = match &prepared {
-                Prepared::Record { attachment, .. } => attachment.len(),
-                _ => 0,
-            };
-            if size > *room {
-                return (Prepared::Refused(Check::Fit.told()), finding.too_large());
-            }
-            *room -= size;
-            (prepared, finding)
-        }
-        Err(denied) => (Prepared::Refused(denied.told.told()), refused(item, denied)),
-    }
+    let (stored, disclosure) = match disclosed(asked, item) {
+        Ok(disclosed) => disclosed,
+        Err(denied) => return (Prepared::Refused(denied.told.told()), refused(item, denied)),
+    };
+    let finding = found(item, &stored, &disclosure);
+    let prepared = prepare(item, &stored, disclosure);
+    let size = match &prepared {
+        Prepared::Record { attachment, .. } => attachment.len(),
+        _ => 0,
+    };
+    let Some(left) = room.checked_sub(size) else {
+        return (Prepared::Refused(Check::Fit.told()), finding.too_large());
+    };
+    *room = left;
+    (prepared, finding)
 }
 
 /// The rows, one item long. The store is not touched before row 10 has passed.

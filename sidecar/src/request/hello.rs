@@ -296,3 +296,29 @@ pub(super) fn certificates(envelopes: &[Vec<u8>]) -> Option<Certificates> {
         .collect::<Option<Vec<_>>>()?;
     Certificates::new(envelopes).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_tells_what_the_peer_is_not_told() {
+        let told: Vec<&str> = [
+            ChainError::NotYetValid,
+            ChainError::Expired,
+            ChainError::Revoked,
+            ChainError::Root,
+            ChainError::UnknownIssuer,
+        ]
+        .map(why_not_in_force)
+        .to_vec();
+        let expected = [
+            "certificate not valid yet",
+            "certificate expired",
+            "certificate revoked",
+            "root retired, revoked or outside its time",
+            "certificates do not lead to a pinned root",
+        ];
+        assert_eq!(told, expected);
+    }
+}

@@ -90,6 +90,15 @@ mod tests {
     }
 
     #[test]
+    fn several_are_named_in_order() {
+        let probes = Probes::default();
+        for organization in ["bank-d", "bank-b", "bank-e", "bank-c"] {
+            probes.add(0, organization, MISSES_ALARM);
+        }
+        assert_eq!(probes.over(0), ["bank-b", "bank-c", "bank-d", "bank-e"]);
+    }
+
+    #[test]
     fn organizations_are_counted_apart() {
         let probes = Probes::default();
         assert!(!probes.add(0, "bank-b", MISSES_ALARM - 1));

@@ -7,4 +7,6 @@ mod hello_order;
 mod items;
 mod order;
 mod requests;
+mod shape;
+mod trust;
 mod world;

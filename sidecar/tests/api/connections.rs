@@ -1,5 +1,6 @@
 //! How many requests, how large a head, and how it ends.
 
+use std::cell::RefCell;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -28,11 +29,16 @@ fn half(world: &World) -> TcpStream {
     stream
 }
 
-/// Waits until the handler asks for the body: then the request is being answered.
-fn wait_until_wanted(stream: &mut TcpStream) {
+/// Waits until the node says something; whether it asks for the body: then the request is being
+/// answered.
+fn is_wanted(stream: &mut TcpStream) -> bool {
     let mut line = [0; 25];
     stream.read_exact(&mut line).unwrap();
-    assert_eq!(&line, b"HTTP/1.1 100 Continue\r\n\r\n");
+    &line == b"HTTP/1.1 100 Continue\r\n\r\n"
+}
+
+fn wait_until_wanted(stream: &mut TcpStream) {
+    assert!(is_wanted(stream));
 }
 
 fn finish(mut stream: TcpStream) -> String {
@@ -112,13 +118,21 @@ fn a_head_that_is_too_large_is_refused() {
 fn a_caller_that_leaves_in_the_middle_gives_its_room_back() {
     let world = World::new();
     for _ in 0..3 {
-        let mut waiting: Vec<_> = (0..REQUESTS_MAX).map(|_| half(&world)).collect();
-        waiting.iter_mut().for_each(wait_until_wanted);
-        drop(waiting);
-        world.until("there is room again", || {
-            world.trading().get("/v1/status").status == 200
+        // The node takes a moment to notice that the callers of the round before have gone.
+        let waiting = RefCell::new(Vec::new());
+        world.until("there is room for all again", || {
+            let mut stream = half(&world);
+            if is_wanted(&mut stream) {
+                waiting.borrow_mut().push(stream);
+            }
+            waiting.borrow().len() == REQUESTS_MAX
         });
+        let answer = world.trading().get("/v1/status");
+        answer.refusal(503, 2002, "busy");
     }
+    world.until("there is room again", || {
+        world.trading().get("/v1/status").status == 200
+    });
     world
         .trading()
         .get("/v1/assets/bond")

@@ -117,16 +117,16 @@ async fn attack_16_a_clock_that_jumps_while_requests_are_decided_revives_nothing
     let victim = Arc::new(victim);
     let b = Arc::new(Attacker::new(b).await);
     let talk = b.greet(&victim).await;
-    let clocks = [0, -YEAR, 0, -HOUR];
-    let asked = (0..200_u16).map(|n| {
-        let offset = clocks[usize::from(n) % clocks.len()];
+    let clocks = [0, -YEAR, -HOUR, -YEAR];
+    victim.set_clocks(&clocks);
+    // Every clock with every resource at every reading, all at the same time.
+    let asked = (0..200_usize).map(|n| {
+        let offset = clocks[(n + n / 8) % clocks.len()];
         let resource = if n % 8 < 4 { PAST } else { BOND };
-        let frame = talk.frame(&at(offset, talk.fetching(u64::from(n) + 1, resource)));
+        let ctr = u64::try_from(n + 1).unwrap();
+        let frame = talk.frame(&at(offset, talk.fetching(ctr, resource)));
         let (victim, b) = (Arc::clone(&victim), Arc::clone(&b));
-        async move {
-            victim.set_clock(offset);
-            b.send(&victim, &frame).await
-        }
+        async move { b.send(&victim, &frame).await }
     });
     for got in all(asked).await {
         match got {
@@ -135,9 +135,17 @@ async fn attack_16_a_clock_that_jumps_while_requests_are_decided_revives_nothing
         }
     }
     let entries = victim.audited();
-    let past = entries.iter().filter(|entry| entry["r"] == PAST);
-    assert!(past.clone().all(|entry| entry["code"] == 7104));
-    assert!(past.count() > 0);
+    let decided = |resource: &str, offset: i64| {
+        let time = jiff::Timestamp::from_second(NOW + offset).unwrap();
+        let of_it = entries.iter().filter(|entry| entry["r"] == resource);
+        let codes = of_it.filter(|entry| entry["t"] == time.to_string());
+        codes.map(|entry| entry["code"].clone()).collect::<Vec<_>>()
+    };
+    for offset in [0, -HOUR, -YEAR] {
+        let past = decided(PAST, offset);
+        assert!(!past.is_empty() && past.iter().all(|code| code == 7104));
+        assert!(decided(BOND, offset).iter().all(|code| code == 0));
+    }
     victim.set_clock(0);
     victim.still_serves().await;
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -73,7 +73,8 @@ pub struct Victim {
     pub a: Bank,
     pub pinned: Vec<Bank>,
     pub configuration: Arc<Configuration>,
-    now: Arc<AtomicI64>,
+    /// What the clock says, one reading after another, and again from the first.
+    clock: Arc<Mutex<Vec<i64>>>,
     reads: Arc<AtomicUsize>,
     hook: Arc<Mutex<Option<Arc<Hook>>>>,
     dir: TempDir,
@@ -133,7 +134,7 @@ impl Victim {
             a,
             pinned,
             configuration: Arc::new(Configuration::new(configuration)),
-            now: Arc::new(AtomicI64::new(NOW)),
+            clock: Arc::new(Mutex::new(vec![NOW])),
             reads: Arc::default(),
             hook: Arc::default(),
             dir,
@@ -182,11 +183,16 @@ impl Victim {
             admissions: admissions.clone(),
             timekeeper: Arc::new(Timekeeper::default()),
         }));
-        let time = Arc::clone(&self.now);
+        let (clock, readings) = (Arc::clone(&self.clock), AtomicUsize::new(0));
+        let clock = Clock::new(move || {
+            let clock = clock.lock().unwrap();
+            let reading = readings.fetch_add(1, Ordering::SeqCst);
+            Timestamp::from_second(clock[reading % clock.len()]).unwrap()
+        });
         let service = Service {
             responder: Arc::clone(&responder) as Arc<_>,
             admissions: admissions.clone(),
-            clock: Clock::new(move || Timestamp::from_second(time.load(Ordering::SeqCst)).unwrap()),
+            clock,
             counters: Arc::new(Counters::default()),
         };
         let network_counters = Arc::clone(&service.counters);
@@ -237,11 +243,18 @@ impl Victim {
 
     /// Sets the node's clock, in seconds from where the others' stand.
     pub fn set_clock(&self, offset: i64) {
-        self.now.store(NOW + offset, Ordering::SeqCst);
+        self.set_clocks(&[offset]);
     }
 
+    /// Lets the node's clock jump from one of these to the next whenever it is read.
+    pub fn set_clocks(&self, offsets: &[i64]) {
+        let clock = offsets.iter().map(|offset| NOW + offset).collect();
+        *self.clock.lock().unwrap() = clock;
+    }
+
+    /// What the clock says, or what it says first.
     pub fn time(&self) -> Timestamp {
-        Timestamp::from_second(self.now.load(Ordering::SeqCst)).unwrap()
+        Timestamp::from_second(self.clock.lock().unwrap()[0]).unwrap()
     }
 
     /// Puts the record in place of the one before.

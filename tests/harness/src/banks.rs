@@ -180,6 +180,15 @@ impl Banks {
         }
     }
 
+    /// Kills the node of a bank, as a crash would.
+    pub fn kill(&self, organization: &str) -> Result<(), String> {
+        let id = self.endpoint(organization)?["pid"]
+            .as_u64()
+            .ok_or("no pid")?;
+        crate::process::signal(u32::try_from(id).map_err(|e| e.to_string())?, "KILL");
+        Ok(())
+    }
+
     /// Leaves the nodes running when this process ends; returns the process id of local mode.
     pub fn leave(mut self) -> Option<u32> {
         let process = self.process.take()?;
@@ -206,7 +215,7 @@ impl Banks {
 }
 
 /// Copies a folder of manifests.
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
+pub fn copy(from: &Path, to: &Path) -> Result<(), String> {
     fs::create_dir_all(to).map_err(|e| format!("{}: {e}", to.display()))?;
     for entry in fs::read_dir(from).map_err(|e| format!("{}: {e}", from.display()))? {
         let entry = entry.map_err(|e| e.to_string())?;

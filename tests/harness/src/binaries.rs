@@ -11,32 +11,45 @@ pub struct Binaries {
     pub sidecar: PathBuf,
 }
 
-/// Builds the programs once per process (a moment when nothing changed) and says where they are.
+/// Where the programs are: beside this one, or built once per process (a moment when nothing
+/// changed).
 pub fn binaries() -> &'static Binaries {
     static BINARIES: OnceLock<Binaries> = OnceLock::new();
-    BINARIES.get_or_init(|| {
-        let output = Command::new(env!("CARGO"))
-            .args(["build", "--workspace", "--bins", "--locked"])
-            .arg("--message-format=json-render-diagnostics")
-            .current_dir(root())
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo runs");
-        assert!(output.status.success(), "the programs do not build");
-        let executable = |name: &str| {
-            String::from_utf8_lossy(&output.stdout)
-                .lines()
-                .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-                .filter(|message| message["target"]["name"] == name)
-                .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-                .unwrap_or_else(|| panic!("cargo built no {name}"))
-        };
-        Binaries {
-            operator: executable("finp2p-operator"),
-            sidecar: executable("finp2p-sidecar"),
-        }
-    })
+    BINARIES.get_or_init(|| beside().unwrap_or_else(build))
+}
+
+/// The programs in the folder of this one: the demo was built together with them.
+fn beside() -> Option<Binaries> {
+    let folder = std::env::current_exe().ok()?.parent()?.to_owned();
+    let found = Binaries {
+        operator: folder.join("finp2p-operator"),
+        sidecar: folder.join("finp2p-sidecar"),
+    };
+    (found.operator.is_file() && found.sidecar.is_file()).then_some(found)
+}
+
+fn build() -> Binaries {
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--workspace", "--bins", "--locked"])
+        .arg("--message-format=json-render-diagnostics")
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "the programs do not build");
+    let executable = |name: &str| {
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter(|message| message["target"]["name"] == name)
+            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+            .unwrap_or_else(|| panic!("cargo built no {name}"))
+    };
+    Binaries {
+        operator: executable("finp2p-operator"),
+        sidecar: executable("finp2p-sidecar"),
+    }
 }
 
 /// The top of this checkout.

@@ -11,7 +11,7 @@ pub mod policy;
 use std::collections::BTreeMap;
 
 use finp2p_crds::condition::{Truth, reasons, types};
-use finp2p_crds::entry::{ASSET, PEER, POLICY};
+use finp2p_crds::entry::{ASSET, PEER, POLICY, SCHEMA};
 use finp2p_crds::peer_organization::PeerOrganizationStatus;
 use finp2p_crds::shared_asset::SharedAssetStatus;
 use finp2p_crds::sharing_policy::SharingPolicyStatus;
@@ -83,13 +83,14 @@ impl Scene<'_, '_> {
     /// What the node says of an object, in the words of the catalogue of reasons. A node that
     /// could not decode an entry knows its kind only by the word in the slice.
     fn exception(&self, kind: &str, name: &str) -> Option<Finding> {
-        let word = match kind {
-            "PeerOrganization" => PEER,
-            "SharedAsset" => ASSET,
-            _ => POLICY,
+        let words: &[&str] = match kind {
+            "PeerOrganization" => &[kind, PEER],
+            "SharedAsset" => &[kind, ASSET, SCHEMA],
+            _ => &[kind, POLICY],
         };
-        let said = |kind| self.exceptions.get(&(kind, name));
-        let exception = said(kind).or_else(|| said(word))?;
+        let exception = words
+            .iter()
+            .find_map(|word| self.exceptions.get(&(*word, name)))?;
         let reason = KNOWN_EXCEPTIONS
             .iter()
             .find(|known| **known == exception.reason)?;

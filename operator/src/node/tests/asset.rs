@@ -124,7 +124,7 @@ fn keys_that_are_not_known_are_the_nodes_to_find() {
 
 #[test]
 fn what_the_node_cannot_decode_is_not_programmed_and_other_words_of_it_are_not_believed() {
-    for kind in ["SharedAsset", "Asset"] {
+    for kind in ["SharedAsset", "Asset", "Schema"] {
         let mut scene = with_bond();
         scene.settle();
         let said = |reason: &str| {

@@ -262,3 +262,46 @@ fn what_an_organization_may_not_ask_for_is_told_by_no_other_code() {
     assert_eq!(codes[9..], [9007, 1002, not_shared]);
     assert_eq!(world.records.reads(), 0);
 }
+
+#[test]
+fn the_audit_says_what_a_policy_lacked() {
+    let cases = [
+        (
+            json!({"allFields": true, "notBefore": "2027-06-01T00:00:00Z"}),
+            "policy not valid yet",
+        ),
+        (
+            json!({"allFields": true, "retentionDays": 3}),
+            "policy not supported yet",
+        ),
+        (
+            json!({"allFields": true, "fields": ["/name"]}),
+            "policy malformed",
+        ),
+    ];
+    for (spec, detail) in cases {
+        let mut world = World::new();
+        world.edit(|resources| resources.policy("another", &["secret"], spec));
+        let talk = world.connect(&world.b);
+        assert_eq!(
+            refused(&talk.fetch(1, vec![asset("secret")]).0[0]),
+            (7104, None)
+        );
+        let entry = &world.trail.take()[0];
+        assert_eq!(entry.detail.as_deref(), Some(detail));
+        assert_eq!(entry.policies, ["another"]);
+    }
+    let mut world = World::new();
+    world.edit(|resources| {
+        let mut second = resources.assets[0].clone();
+        second.name = "bond-again".to_owned();
+        resources.assets.push(second);
+    });
+    world.connect(&world.b).fetch(1, vec![asset("bond")]);
+    let entry = &world.trail.take()[0];
+    assert_eq!(
+        entry.detail.as_deref(),
+        Some("claimed by more than one asset")
+    );
+    assert_eq!((entry.code, world.records.reads()), (7104, 0));
+}

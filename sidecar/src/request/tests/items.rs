@@ -113,6 +113,18 @@ fn a_batch_of_what_is_shared_costs_one_token() {
 }
 
 #[test]
+fn one_item_that_is_not_shared_costs_no_more_than_its_request() {
+    let mut world = World::new();
+    world.edit(|resources| resources.requests_per_second = 4);
+    let talk = world.connect(&world.b);
+    for ctr in 1..=3 {
+        talk.fetch(ctr, vec![asset("secret")]);
+    }
+    let request = talk.request(4, fetch_body(vec![asset("bond")]));
+    assert_eq!(talk.send(&request).hint(), 9003);
+}
+
+#[test]
 fn attack_22_another_organizations_resource_and_malformed_ids_are_told_as_such() {
     let world = World::new();
     let talk = world.connect(&world.b);
@@ -216,6 +228,7 @@ fn attack_23_a_forbidden_item_fails_alone_and_every_item_is_decided_and_written(
         (entries[0].version, entries[0].slug.as_str()),
         (Some(41), "granted")
     );
+    assert_eq!(entries[0].resource.as_deref(), Some("bank-a:102:bond"));
     assert!(entries[0].units.is_some() && entries[0].record.is_some());
     assert_eq!(
         (entries[40].units, entries[40].record, entries[40].version),

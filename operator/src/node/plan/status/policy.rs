@@ -16,7 +16,7 @@ use super::condition::{Draft, conditions, core};
 use super::{ObjectStatus, Scene, object_status, short};
 use crate::node::plan::boundary::Boundary;
 use crate::node::plan::entry::ObjectKey;
-use crate::node::validate::Policy;
+use crate::node::validate::{Asset, Policy};
 
 /// Longest text of `status.peers` and `status.demands`.
 const TEXT_MAX_CHARS: usize = 256;
@@ -129,11 +129,14 @@ fn matches(scene: &Scene<'_, '_>, spec: &SharingPolicySpec) -> String {
             None => "users".to_owned(),
         };
     };
-    let assets = scene.validated.assets.iter();
-    let mut own = assets.filter(|a| a.verdict.is_accepted() && a.object.spec.from.is_none());
+    let assets = &scene.validated.assets;
+    let is_own = |a: &Asset<'_>| a.verdict.is_accepted() && a.object.spec.from.is_none();
     match (&selection.names, &selection.selector) {
         (Some(names), _) => {
-            let found = own.filter(|a| names.contains(&a.verdict.name)).count();
+            // Assets are sorted by name, and there may be ten thousand of them.
+            let named = |name: &String| assets.binary_search_by(|a| a.verdict.name.cmp(name)).ok();
+            let own = |name: &&String| named(name).and_then(|n| assets.get(n)).is_some_and(is_own);
+            let found = names.iter().filter(own).count();
             match (found, names.len()) {
                 (1, 1) => "1 asset".to_owned(),
                 (found, named) if found == named => format!("{found} assets"),
@@ -141,6 +144,7 @@ fn matches(scene: &Scene<'_, '_>, spec: &SharingPolicySpec) -> String {
             }
         }
         (None, Some(selector)) => {
+            let mut own = assets.iter().filter(|a| is_own(a));
             let any = own.any(|a| matches_labels(selection, a.object.metadata.labels.as_ref()));
             none_unless(any, written(selector))
         }

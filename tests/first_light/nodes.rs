@@ -1,0 +1,69 @@
+//! Nodes as processes: killed, stopped, started twice.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use finp2p_tests::banks::Banks;
+use finp2p_tests::binaries::binaries;
+use finp2p_tests::wait;
+use serde_json::json;
+
+const BOND: &str = "bank-a:102:ZZGREEN20318";
+const BACK: Duration = Duration::from_secs(60);
+
+fn fetches(banks: &Banks) -> Result<(), String> {
+    let answer = banks
+        .api("bank-b", "trading")?
+        .fetch(&json!({"resource": BOND}))?;
+    (answer.status == 200)
+        .then_some(())
+        .ok_or_else(|| answer.body.to_string())
+}
+
+#[test]
+fn a_killed_node_comes_back_and_serves_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut banks = Banks::prepare(folder.path()).unwrap();
+    banks.start().unwrap();
+    fetches(&banks).unwrap();
+    for organization in ["bank-a", "bank-b"] {
+        banks.kill(organization).unwrap();
+        wait::until("the node serves again", BACK, || fetches(&banks));
+    }
+    banks.stop().unwrap();
+}
+
+#[test]
+fn a_second_local_mode_on_the_same_state_is_refused_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut banks = Banks::prepare(folder.path()).unwrap();
+    banks.start().unwrap();
+    let second = Command::new(&binaries().operator)
+        .arg("local")
+        .arg(folder.path())
+        .arg("--sidecar")
+        .arg(&binaries().sidecar)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(!second.status.success());
+    let told = String::from_utf8_lossy(&second.stderr);
+    assert!(told.contains("in use"), "{told}");
+    fetches(&banks).unwrap();
+    banks.stop().unwrap();
+}
+
+#[test]
+fn one_bad_manifest_harms_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut banks = Banks::prepare(folder.path()).unwrap();
+    std::fs::write(folder.path().join("bank-a/broken.yaml"), "kind: [\n").unwrap();
+    std::fs::write(
+        folder.path().join("bank-a/wrong.yaml"),
+        "apiVersion: sharing.finp2p.io/v1alpha1\nkind: SharingPolicy\nmetadata: {name: wrong}\nspec: {mode: Pull}\n",
+    )
+    .unwrap();
+    banks.start().unwrap();
+    fetches(&banks).unwrap();
+    banks.stop().unwrap();
+}
