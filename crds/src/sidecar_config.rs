@@ -82,9 +82,9 @@ pub struct Root {
     /// Only grows; a lower one than the node has seen is a rolled-back configuration.
     #[schemars(range(min = 1))]
     pub sequence: i64,
-    /// Certificates of this node and of the issuing key (COSE_Sign1, base64), all that are valid now.
+    /// Certificates of this node and of the issuing key (COSE_Sign1, base64): all that are valid now, and past ones of record keys with what certifies them.
     #[serde(default)]
-    #[schemars(length(max = 16), inner(length(max = 4096)))]
+    #[schemars(length(max = 64), inner(length(max = 4096)))]
     pub certificates: Vec<String>,
     /// Bounds of the node.
     pub limits: NodeLimits,

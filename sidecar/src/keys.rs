@@ -14,6 +14,7 @@ use finp2p_wire::key::{Kid, SigningKey};
 use libp2p::identity::{Keypair, PeerId};
 use zeroize::Zeroizing;
 
+use crate::request::RecordCertificate;
 use crate::store::{Key, Space, Store, StoreError, Write};
 
 const SESSION: &str = "session-key";
@@ -122,15 +123,15 @@ impl NodeKeys {
         SigningKey::from_seed(&self.session.to_seed())
     }
 
-    /// The certificates of `root` (base64) that this node presents, if its session and record
-    /// keys are both among them: for every key the one that ends last, after the certificates
-    /// of the issuing keys behind them.
+    /// The certificates of `root` (base64) that this node speaks with, if its session and record
+    /// keys are both among them. It presents for every key the one that ends last, after the
+    /// certificates of the issuing keys behind them.
     #[must_use]
     pub fn certified(&self, certificates: &[String], incarnation: u64) -> Option<Certified> {
         let known: Vec<_> = certificates
             .iter()
             .filter_map(|text| Presentable::decode(text))
-            .filter(|known| known.certificate.incarnation == incarnation)
+            .filter(|known| known.fits(incarnation))
             .collect();
         let last = |role: Role, kid: Kid| {
             known
@@ -149,10 +150,28 @@ impl NodeKeys {
         Some(Certified {
             ends: presented.iter().map(|p| p.certificate.not_after).min()?,
             presented: presented.iter().map(|p| p.bytes.clone()).collect(),
-            record: record.bytes.clone(),
-            record_issuing: record_issuing.bytes.clone(),
+            records: record_certificates(&known, self.record.kid()),
         })
     }
+}
+
+/// Every certificate of the record key, each with the issuing certificate that it shares most time
+/// with.
+fn record_certificates(known: &[Presentable], key: Kid) -> Vec<RecordCertificate> {
+    let with_issuing = |record: &Presentable| {
+        known
+            .iter()
+            .filter(|known| known.is(Role::Issuing, record.issuer))
+            .filter_map(|issuing| {
+                RecordCertificate::new(record.bytes.clone(), issuing.bytes.clone())
+            })
+            .max_by_key(RecordCertificate::life)
+    };
+    known
+        .iter()
+        .filter(|known| known.is(Role::Record, key))
+        .filter_map(with_issuing)
+        .collect()
 }
 
 /// The certificates that a node speaks with, as their envelopes.
@@ -160,10 +179,8 @@ impl NodeKeys {
 pub struct Certified {
     /// What a hello presents: issuing, session and record certificates.
     pub presented: Vec<Vec<u8>>,
-    /// The record key's.
-    pub record: Vec<u8>,
-    /// That of the issuing key behind the record key's.
-    pub record_issuing: Vec<u8>,
+    /// All certificates of the record key, past ones too.
+    pub records: Vec<RecordCertificate>,
     /// Last second at which all of them are valid, unix seconds.
     pub ends: u64,
 }
@@ -183,6 +200,15 @@ impl Presentable {
             issuer: envelope::open(&bytes).ok()?.kid(),
             bytes,
         })
+    }
+
+    /// Issuing certificates hold for later incarnations too, a node's for its own only.
+    fn fits(&self, incarnation: u64) -> bool {
+        let said = self.certificate.incarnation;
+        match self.certificate.role() {
+            Ok(Role::Issuing) => said <= incarnation,
+            _ => said == incarnation,
+        }
     }
 
     fn is(&self, role: Role, kid: Kid) -> bool {

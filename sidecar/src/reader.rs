@@ -214,6 +214,7 @@ impl Reader {
         let (identity, peer) = self.parties(organization).map_err(unsent)?;
         let keys = Keys {
             kids: List::new(vec![kid]).map_err(|_| unsent(LocalFault::Bounds))?,
+            at: Some(issued_at),
         };
         let question = Question {
             peer: &peer,
@@ -310,15 +311,19 @@ impl Reader {
         };
         let received = Received::new(named, attachments)?;
         let organization = peer.organization();
-        if !peer.knows_key(self.time().believed, received.kid) {
-            let known = self
-                .learn_key(organization, received.kid, received.issued_at)
-                .await;
-            known.map_err(|error| error.fault)?;
-        }
+        let (kid, issued_at) = (received.kid, received.issued_at);
+        let known = || peer.record_key(self.time().believed, kid, issued_at);
+        let key = match known() {
+            Some(key) => key,
+            None => {
+                let learned = self.learn_key(organization, kid, issued_at).await;
+                learned.map_err(|error| error.fault)?;
+                known().ok_or(RecordFault::UnknownKey)?
+            }
+        };
         let now = self.time().believed;
         let parties = (organization, resource, identity.network.as_str());
-        Ok(received.verify(parties, now, &peer.record_keys(now), terms, reference)?)
+        Ok(received.verify(parties, now, key, terms, reference)?)
     }
 }
 

@@ -103,10 +103,7 @@ impl Bank {
             session: SigningKey::from_seed(&self.session.to_seed()),
             peer: self.peer.clone(),
         };
-        let record = RecordCertificate {
-            certificate: record,
-            issuing,
-        };
+        let record = RecordCertificate::new(record, issuing).ok_or("not a certificate")?;
         Ok((identity, record))
     }
 
@@ -186,7 +183,7 @@ impl Nodes {
             generation: 0,
             set: Digest([1; 32]),
             identity: Arc::new(identity),
-            record_keys: BTreeMap::from([(a.record.kid(), certificate)]),
+            record_keys: BTreeMap::from([(a.record.kid(), vec![certificate])]),
             facts: Arc::new(facts(&b)?),
             restrained_by: None,
             stale: false,

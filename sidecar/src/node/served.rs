@@ -21,8 +21,8 @@ pub struct Served {
     pub restrained_by: Option<Arc<Applied>>,
     /// Who the node is.
     pub identity: Arc<Identity>,
-    /// The certificate of its record key.
-    pub record: RecordCertificate,
+    /// All certificates of its record key, past ones too.
+    pub records: Vec<RecordCertificate>,
     /// When the first of its certificates ends.
     pub certificates_end: Timestamp,
     /// Whether the configuration is too old to grant anything.
@@ -48,10 +48,7 @@ impl Served {
             applied: Arc::clone(&standing.applied),
             restrained_by: standing.restrained_by.clone(),
             identity: Arc::new(identity),
-            record: RecordCertificate {
-                certificate: certified.record,
-                issuing: certified.record_issuing,
-            },
+            records: certified.records,
             certificates_end: Timestamp::from_second(i64::try_from(certified.ends).ok()?).ok()?,
             stale: standing.age == Age::Stale,
         })
@@ -74,7 +71,7 @@ impl Served {
             generation: 0,
             set: Digest(self.applied.digest),
             identity: Arc::clone(&self.identity),
-            record_keys: BTreeMap::from([(keys.record.kid(), self.record.clone())]),
+            record_keys: BTreeMap::from([(keys.record.kid(), self.records.clone())]),
             facts: facts(&self.applied),
             restrained_by: self.restrained_by.as_ref().map(facts),
             stale: self.stale,

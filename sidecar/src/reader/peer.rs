@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use libp2p::Multiaddr;
 
 use super::session::Session;
-use crate::record::{RecordKey, RecordKeys};
+use crate::record::RecordKey;
 use crate::request::trust::roots;
 
-/// Record keys remembered of one organization: sixty years of yearly keys.
+/// Certified times of record keys remembered of one organization: sixty years of yearly ones.
 const RECORD_KEYS_MAX: usize = 64;
 
 /// A pinned peer. Another configuration of it is another value, so that no session and no key
@@ -115,16 +115,12 @@ impl Peer {
         }
     }
 
-    /// Whether this record key is known and counts at `now`.
-    pub(super) fn knows_key(&self, now: u64, kid: Kid) -> bool {
-        self.record_keys(now).record_key(&kid).is_some()
-    }
-
-    /// The record keys that count at `now`.
-    pub(super) fn record_keys(&self, now: u64) -> KeyRing {
+    /// The record key `kid` as it was certified at `issued_at`, if that is known and counts at
+    /// `now`. A key that was certified several times has a time for each.
+    pub(super) fn record_key(&self, now: u64, kid: Kid, issued_at: u64) -> Option<RecordKey> {
         let mut ring = self.ring();
         ring.0.retain(|known| now < known.until);
-        ring.clone()
+        ring.find(kid, issued_at)
     }
 
     pub(super) fn contact(&self) -> Contact {
@@ -178,11 +174,10 @@ fn record_key(organization: &str, certificate: &NodeCertificate) -> Option<Recor
     })
 }
 
-/// Certified record keys of one organization, the newest last.
-#[derive(Clone, Default)]
-pub(super) struct KeyRing(VecDeque<Known>);
+/// Certified record keys of one organization, one for each time of a key, the newest last.
+#[derive(Default)]
+struct KeyRing(VecDeque<Known>);
 
-#[derive(Clone)]
 struct Known {
     kid: Kid,
     key: RecordKey,
@@ -192,19 +187,20 @@ struct Known {
 
 impl KeyRing {
     fn learn(&mut self, kid: Kid, key: RecordKey, until: u64) {
-        self.0.retain(|known| known.kid != kid);
+        self.0.retain(|known| known.key != key);
         if self.0.len() >= RECORD_KEYS_MAX {
             self.0.pop_front();
         }
         self.0.push_back(Known { kid, key, until });
     }
-}
 
-impl RecordKeys for KeyRing {
-    fn record_key(&self, kid: &Kid) -> Option<RecordKey> {
+    fn find(&self, kid: Kid, issued_at: u64) -> Option<RecordKey> {
         self.0
             .iter()
-            .find(|known| known.kid == *kid)
-            .map(|known| known.key.clone())
+            .map(|known| (known.kid, &known.key))
+            .find(|(known, key)| {
+                *known == kid && (key.not_before..key.expires).contains(&issued_at)
+            })
+            .map(|(_, key)| key.clone())
     }
 }

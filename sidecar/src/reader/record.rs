@@ -1,5 +1,6 @@
 //! From an answer to a record that may be shown.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use base64::Engine as _;
@@ -11,9 +12,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::RecordFault;
-use super::peer::KeyRing;
 use crate::record::{
-    Expectations, MAX_RECORD_BYTES, RecordHash, Units, disclosures_digest, verify,
+    Expectations, MAX_RECORD_BYTES, RecordHash, RecordKey, Units, disclosures_digest, verify,
 };
 
 /// A record that was fetched and verified. Held in memory by whoever asked, and nowhere else:
@@ -80,12 +80,13 @@ impl Received {
         })
     }
 
-    /// Verifies it: of this organization, about this resource, on this network.
+    /// Verifies it: of this organization, about this resource, on this network, under the key
+    /// as it was certified when the record claims to have been signed.
     pub(super) fn verify(
         self,
         (organization, resource, network): (&str, &str, &str),
         now: u64,
-        keys: &KeyRing,
+        key: RecordKey,
         terms: Terms,
         reference: Reference,
     ) -> Result<Fetched, RecordFault> {
@@ -94,7 +95,7 @@ impl Received {
             sub: resource,
             net: network,
             now,
-            keys,
+            keys: &HashMap::from([(self.kid, key)]),
         };
         let verified = verify(&self.presented, &expected).map_err(RecordFault::Verify)?;
         if verified.hash != self.named.h.0 {

@@ -6,18 +6,63 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use finp2p_crds::access::{Facts, RequesterFault};
 use finp2p_crds::entry::PeerEntry;
+use finp2p_wire::certificate::Certificate;
 use finp2p_wire::digest::Digest;
 use finp2p_wire::key::Kid;
+use finp2p_wire::limits::CLOCK_SKEW_S;
 
 use crate::identity::Identity;
 
-/// The certificate of a record key with the issuing certificate it needs, as their envelopes.
+/// The certificate of a record key with the issuing certificate it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordCertificate {
-    /// The record key's.
-    pub certificate: Vec<u8>,
-    /// The issuing key's that signed it.
-    pub issuing: Vec<u8>,
+    certificate: Vec<u8>,
+    issuing: Vec<u8>,
+    not_before: u64,
+    not_after: u64,
+}
+
+impl RecordCertificate {
+    /// Our own certificates, as their envelopes, read and not verified: peers do that. `None`
+    /// when they are no certificates, or have no second in common.
+    #[must_use]
+    pub fn new(certificate: Vec<u8>, issuing: Vec<u8>) -> Option<Self> {
+        let record = Certificate::decode_unverified(&certificate).ok()?;
+        let signer = Certificate::decode_unverified(&issuing).ok()?;
+        let not_before = record.not_before.max(signer.not_before);
+        let not_after = record.not_after.min(signer.not_after);
+        (not_before <= not_after).then_some(Self {
+            certificate,
+            issuing,
+            not_before,
+            not_after,
+        })
+    }
+
+    /// The issuing certificate, then the record key's, as their envelopes.
+    #[must_use]
+    pub fn envelopes(&self) -> [&Vec<u8>; 2] {
+        [&self.issuing, &self.certificate]
+    }
+
+    /// Last second at which both hold, unix seconds.
+    #[must_use]
+    pub fn not_after(&self) -> u64 {
+        self.not_after
+    }
+
+    /// How long both hold, seconds.
+    #[must_use]
+    pub fn life(&self) -> u64 {
+        self.not_after - self.not_before
+    }
+
+    /// Whether a record of this time may have been signed by the key, by this certificate.
+    #[must_use]
+    pub fn covers(&self, issued_at: u64) -> bool {
+        issued_at.saturating_add(CLOCK_SKEW_S) >= self.not_before
+            && issued_at <= self.not_after.saturating_add(CLOCK_SKEW_S)
+    }
 }
 
 /// What the node decides with. Immutable: a change of anything in it is another snapshot.
@@ -29,8 +74,9 @@ pub struct Snapshot {
     pub set: Digest,
     /// Who this node is, and the keys it speaks with.
     pub identity: Arc<Identity>,
-    /// Every record key of this node that was ever certified, past ones too.
-    pub record_keys: BTreeMap<Kid, RecordCertificate>,
+    /// Every record key of this node, with all of its certificates, past ones too: each vouches
+    /// for the records of its time.
+    pub record_keys: BTreeMap<Kid, Vec<RecordCertificate>>,
     /// Peers, policies and assets.
     pub facts: Arc<Facts>,
     /// After a rolled-back configuration: only what these grant too is served.

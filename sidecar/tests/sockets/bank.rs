@@ -75,6 +75,14 @@ impl Bank {
         self.certificate(&self.issuing, &[Use::Rec], key, None, 3)
     }
 
+    /// Another certificate of the organization's record key, from `not_before` on.
+    pub fn renewed_record_certificate(&self, not_before: u64) -> Vec<u8> {
+        let mut says = self.says(&[Use::Rec], self.record.public(), None, 4);
+        says.not_before = not_before;
+        says.not_after = not_before + 60 * DAY_S;
+        says.issue(NETWORK, &self.issuing).unwrap()
+    }
+
     fn certificate(
         &self,
         issuer: &SigningKey,
@@ -83,7 +91,18 @@ impl Bank {
         peer: Option<PeerId>,
         serial: u64,
     ) -> Vec<u8> {
-        let certificate = Certificate {
+        let says = self.says(uses, key, peer, serial);
+        says.issue(NETWORK, issuer).unwrap()
+    }
+
+    fn says(
+        &self,
+        uses: &[Use],
+        key: &PublicKey,
+        peer: Option<PeerId>,
+        serial: u64,
+    ) -> Certificate {
+        Certificate {
             org: Text::new(self.org).unwrap(),
             uses: List::new(uses.to_vec()).unwrap(),
             key: KeyBytes(*key.as_bytes()),
@@ -92,8 +111,7 @@ impl Bank {
             incarnation: self.incarnation,
             not_before: ISSUED,
             not_after: ISSUED + 30 * DAY_S,
-        };
-        certificate.issue(NETWORK, issuer).unwrap()
+        }
     }
 
     /// What a node of the organization presents.

@@ -241,12 +241,17 @@ pub fn terms() -> Terms {
 
 /// A record of the bond's content.
 pub fn signed(key: &SigningKey, resource: &str, version: u64) -> Record {
+    signed_at(NOW as u64 - 60, key, resource, version)
+}
+
+/// A record as it was signed at `iat`, unix seconds.
+pub fn signed_at(iat: u64, key: &SigningKey, resource: &str, version: u64) -> Record {
     let content = Content::parse(br#"{"coupon":"3.25","name":"Green Bond","price":101}"#).unwrap();
     let claims = Claims {
         iss: resource.split(':').next().unwrap().to_owned(),
         sub: resource.to_owned(),
         ver: version,
-        iat: NOW as u64 - 60,
+        iat,
         net: NETWORK.to_owned(),
     };
     issue(&content, &Opening::Every, &claims, key, &mut rand::rng()).unwrap()

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use finp2p_crds::ResourceId;
 use finp2p_crds::access::Facts;
 use finp2p_crds::entry::Entry as Declared;
 use finp2p_sidecar::audit::{self, AuditError, Decision, Entry};
+use finp2p_sidecar::keys::NodeKeys;
 use finp2p_sidecar::network::{Admissions, Bounds, NetworkError};
 use finp2p_sidecar::reader::{Fault, FetchError, Fetched, Reader, ReaderCounters};
 use finp2p_sidecar::record::Record;
@@ -19,11 +22,15 @@ use finp2p_sidecar::request::{
 use finp2p_sidecar::store::MemoryStore;
 use finp2p_wire::digest::Digest;
 use finp2p_wire::error::{Code, Refusal};
+use finp2p_wire::key::SigningKey;
 use serde_json::{Value, json};
 
 use crate::bank::Bank;
 use crate::node::{NOW, Node, clock, echo, soon};
-use crate::primary::{BOND, SECRET, signed};
+use crate::primary::{BOND, SECRET, signed_at};
+
+/// When the records were signed: longer ago than two clocks may differ.
+const SIGNED: u64 = NOW as u64 - 600;
 
 /// Two records in memory.
 struct TwoRecords(BTreeMap<String, Record>);
@@ -87,15 +94,15 @@ fn snapshot(a: &Bank, pinned: &[Bank], policies: &[Value]) -> Snapshot {
         policies.collect(),
         assets.to_vec(),
     );
-    let record = RecordCertificate {
-        certificate: a.record_certificate(a.record.public()),
-        issuing: a.issuing_certificate(),
-    };
+    let record = RecordCertificate::new(
+        a.record_certificate(a.record.public()),
+        a.issuing_certificate(),
+    );
     Snapshot {
         generation: 0,
         set: Digest([1; 32]),
         identity: Arc::new(a.identity()),
-        record_keys: BTreeMap::from([(a.record.kid(), record)]),
+        record_keys: BTreeMap::from([(a.record.kid(), vec![record.unwrap()])]),
         facts: Arc::new(facts),
         restrained_by: None,
         stale: false,
@@ -116,7 +123,7 @@ impl Market {
     async fn open(pinned: Vec<Bank>) -> Self {
         let a = Bank::new("bank-a");
         let configuration = Arc::new(Configuration::new(snapshot(&a, &pinned, &[policy()])));
-        let records = [BOND, SECRET].map(|id| (id.to_owned(), signed(&a.record, id, 1)));
+        let records = [BOND, SECRET].map(|id| (id.to_owned(), signed_at(SIGNED, &a.record, id, 1)));
         let records = Arc::new(TwoRecords(BTreeMap::from(records)));
         let (log, store) = (Arc::new(Log::default()), Arc::new(MemoryStore::default()));
         let responder = |admissions: &Admissions| {
@@ -222,6 +229,52 @@ async fn a_catalogue_lists_what_is_shared_and_nothing_else() {
     );
     assert!(is_not_shared(&fetch(&reader, BOND).await));
     assert!(is_not_shared(&fetch(&reader, "bank-a:102:NOTHING").await));
+}
+
+#[tokio::test]
+async fn a_record_is_served_after_its_key_was_certified_again() {
+    let b = Bank::new("bank-b");
+    let market = Market::open(vec![Bank::clone_of(&b)]).await;
+    let a = &market.a;
+    // What the node of bank A takes from its root: the renewed certificate ends later, and holds
+    // from after the record was signed.
+    let keys = NodeKeys {
+        session: SigningKey::from_seed(&a.session.to_seed()),
+        record: SigningKey::from_seed(&a.record.to_seed()),
+        peer: a.peer.clone(),
+    };
+    let renewed = a.renewed_record_certificate(NOW as u64 - 300);
+    let root: Vec<String> = a
+        .certificates()
+        .iter()
+        .chain([&renewed])
+        .map(|bytes| STANDARD.encode(bytes))
+        .collect();
+    let certified = keys.certified(&root, a.incarnation).unwrap();
+    assert!(certified.presented.contains(&renewed));
+    assert!(
+        !certified
+            .presented
+            .contains(&a.record_certificate(a.record.public())),
+        "a hello has room for the newest only"
+    );
+    let before = snapshot(a, &market.pinned, &[policy()]);
+    market.configuration.apply(Snapshot {
+        identity: Arc::new(finp2p_sidecar::identity::Identity {
+            certificates: certified.presented,
+            ..a.identity()
+        }),
+        record_keys: BTreeMap::from([(a.record.kid(), certified.records)]),
+        ..before
+    });
+    let (reader, _node) = market.reader(&b).await;
+    for _ in 0..3 {
+        let fetched = fetch(&reader, BOND).await.unwrap();
+        assert_eq!(fetched.issued_at, SIGNED);
+    }
+    let log = market.log.0.lock().unwrap();
+    let asked: Vec<_> = log.iter().map(|decision| decision.op.as_str()).collect();
+    assert_eq!(asked, ["hello", "fetch", "keys", "fetch", "fetch"]);
 }
 
 #[tokio::test]

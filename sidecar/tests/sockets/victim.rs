@@ -374,15 +374,15 @@ fn snapshot(
         policies.collect(),
         assets.to_vec(),
     );
-    let record = RecordCertificate {
-        certificate: a.record_certificate(a.record.public()),
-        issuing: a.issuing_certificate(),
-    };
+    let record = RecordCertificate::new(
+        a.record_certificate(a.record.public()),
+        a.issuing_certificate(),
+    );
     Snapshot {
         generation: 0,
         set: Digest([1; 32]),
         identity: Arc::new(a.identity()),
-        record_keys: BTreeMap::from([(a.record.kid(), record)]),
+        record_keys: BTreeMap::from([(a.record.kid(), vec![record.unwrap()])]),
         facts: Arc::new(facts),
         restrained_by: None,
         stale: false,

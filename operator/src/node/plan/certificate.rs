@@ -22,13 +22,14 @@ use super::root::incarnation;
 use crate::node::inputs::{Inputs, IssuingCertificate, SignerState};
 use crate::node::validate::Local;
 
-/// Most issuing and session certificates in a root: the ones in use and what a few rotations
-/// leave valid.
-const ISSUING_MAX: usize = 4;
-/// See [`ISSUING_MAX`].
+/// Most record certificates. Past ones stay, or the records of their time could not be verified
+/// any more: one or two a year, for twenty years.
+const RECORDS_MAX: usize = 32;
+/// Most issuing certificates: those behind the record certificates, one a year. With all others
+/// below the 64 that a root has room for.
+const ISSUING_MAX: usize = 24;
+/// Most session certificates: the ones in use and what a few rotations leave valid.
 const SESSIONS_MAX: usize = 4;
-/// Most record certificates, which all stay until they end. A root has room for sixteen in all.
-const RECORDS_MAX: usize = 8;
 /// Most requests of a node that are looked at: it has a session and a record key, and successors.
 const REQUESTS_MAX: usize = 8;
 /// A renewal must add this much, or a certificate that cannot outlive its issuing key would be
@@ -106,6 +107,12 @@ impl Held {
         self.says.not_before + life / 3 * 2
     }
 
+    /// Whether there is a second that is in the time of both.
+    fn overlaps(&self, other: &Self) -> bool {
+        self.says.not_before.max(other.says.not_before)
+            <= self.says.not_after.min(other.says.not_after)
+    }
+
     fn kid(&self) -> Option<Kid> {
         PublicKey::from_bytes(self.says.key.as_bytes())
             .ok()
@@ -119,24 +126,27 @@ pub fn choose(inputs: &Inputs, local: &Local<'_>, moments: &mut Boundary) -> Cer
         SignerState::Usable(certificate) if certificate.not_after > inputs.now => Some(certificate),
         _ => None,
     };
-    let held = still_valid(inputs, local, signer);
+    let held = usable(inputs, local, signer);
     let (issuing, node): (Vec<_>, Vec<_>) = held.into_iter().partition(|c| c.role == Role::Issuing);
     let issuers: BTreeSet<Kid> = issuing.iter().filter_map(Held::kid).collect();
     let node = newest_sessions(
         node.into_iter().filter(|c| issuers.contains(&c.signed_by)),
         signer,
     );
+    let of_role = |role: Role, most| node.iter().filter(move |c| c.role == role).take(most);
+    let of_node: Vec<&Held> = of_role(Role::Session, SESSIONS_MAX)
+        .chain(of_role(Role::Record, RECORDS_MAX))
+        .collect();
     let needed = |c: &&Held| {
         let kid = c.kid();
-        signer.is_some_and(|s| Some(s.kid) == kid) || node.iter().any(|n| Some(n.signed_by) == kid)
+        let signs = |n: &&Held| Some(n.signed_by) == kid && c.overlaps(n);
+        signer.is_some_and(|s| s.base64 == c.base64) || of_node.iter().any(signs)
     };
-    let of_role = |role: Role, most| node.iter().filter(move |c| c.role == role).take(most);
     let kept: Vec<&Held> = issuing
         .iter()
         .filter(needed)
         .take(ISSUING_MAX)
-        .chain(of_role(Role::Session, SESSIONS_MAX))
-        .chain(of_role(Role::Record, RECORDS_MAX))
+        .chain(of_node.iter().copied())
         .collect();
     for certificate in &kept {
         moments.at(timestamp(certificate.says.not_after));
@@ -151,12 +161,9 @@ pub fn choose(inputs: &Inputs, local: &Local<'_>, moments: &mut Boundary) -> Cer
     }
 }
 
-/// Everything that is in its time, ours, of this incarnation and not revoked; the newest first.
-fn still_valid(
-    inputs: &Inputs,
-    local: &Local<'_>,
-    signer: Option<&IssuingCertificate>,
-) -> Vec<Held> {
+/// Everything that is ours, of this incarnation, not revoked, and in its time or for records of
+/// the past; the newest first.
+fn usable(inputs: &Inputs, local: &Local<'_>, signer: Option<&IssuingCertificate>) -> Vec<Held> {
     let root = inputs
         .previous
         .as_ref()
@@ -170,7 +177,9 @@ fn still_valid(
         .collect::<BTreeSet<_>>()
         .into_iter()
         .filter_map(|text| Held::read(text))
-        .filter(|c| c.says.org.as_str() == local.id && c.says.not_after > now)
+        .filter(|c| c.says.org.as_str() == local.id)
+        // Past issuing certificates go when no record certificate needs them any more.
+        .filter(|c| c.role != Role::Session || c.says.not_after > now)
         .filter(|c| c.role == Role::Issuing || c.says.incarnation == incarnation_of(local))
         .filter(|c| !local.revokes(c.says.serial))
         .collect();
@@ -219,8 +228,10 @@ fn due(
         .collect();
     // A node that asks for nothing of a role is content with the key it has: that key is renewed.
     // One that asks is making another key, and only what it asks for is signed.
+    let now = seconds(inputs.now);
     let content = node
         .iter()
+        .filter(|c| c.says.not_after > now)
         .filter(|c| !roles.contains(&(c.role as u8)))
         .filter_map(|c| renewal_of(local, c));
     let mut due: Vec<SigningRequest> = Vec::new();

@@ -282,20 +282,58 @@ fn revoked_and_foreign_certificates_never_reach_the_node() {
 }
 
 #[test]
-fn a_node_that_keeps_renewing_never_gets_more_than_sixteen_certificates() {
+fn past_record_certificates_stay_with_what_certified_them_and_are_not_renewed() {
+    let mut scene = Scene::bank_a();
+    let record_of = |plan: &Plan| {
+        let all = certificates(plan);
+        let records = all.into_iter().filter(|c| c.role() == Ok(Role::Record));
+        records.collect::<Vec<_>>()
+    };
+    let mut keys = Vec::new();
+    // A year with each issuing key, of which the node's certificates do not outlive any.
+    for year in 0..5 {
+        let signer = issuing(1, scene.inputs.now, 366);
+        scene.inputs.signer = signer.state();
+        scene.signer = std::sync::Arc::new(signer);
+        let plan = scene.settle();
+        keys.push(record_of(&plan));
+        assert!(a_peer_believes(&plan, scene.inputs.now), "year {year}");
+        scene.wait(DAY * 340);
+    }
+    let plan = scene.settle();
+    let now = seconds(scene.inputs.now);
+    let records = record_of(&plan);
+    assert!(records.iter().any(|c| c.not_after < now - 3 * 365 * 86_400));
+    for certificate in keys.iter().flatten() {
+        assert!(records.contains(certificate), "none was lost");
+    }
+    let issuing: Vec<_> = certificates(&plan)
+        .into_iter()
+        .filter(|c| c.role() == Ok(Role::Issuing))
+        .collect();
+    assert_eq!(issuing.len(), 5);
+    // A node that asks for another key and then for nothing gets no new one for the past.
+    scene.inputs.report.as_mut().unwrap().certificate_requests = requests(150);
+    let with_another = record_of(&scene.settle()).len();
+    scene.inputs.report.as_mut().unwrap().certificate_requests = Vec::new();
+    assert_eq!(record_of(&scene.settle()).len(), with_another);
+}
+
+#[test]
+fn a_node_that_keeps_renewing_never_gets_more_certificates_than_a_root_has_room_for() {
     let mut scene = Scene::bank_a();
     scene.settle();
-    for seed in 0..40 {
+    for seed in 0..48 {
         scene.wait(SignedDuration::from_hours(1));
         scene.inputs.report.as_mut().unwrap().certificate_requests = requests(100 + seed * 3);
         let plan = scene.plan();
         scene.apply(&plan);
         let plan = scene.plan();
         scene.apply(&plan);
-        assert!(certificates(&plan).len() <= 16);
+        assert!(certificates(&plan).len() <= 61);
     }
     // The youngest are among them.
-    let newest = PublicKey::from_spki_base64(&requests(100 + 39 * 3)[1].public_key).unwrap();
+    let newest = PublicKey::from_spki_base64(&requests(100 + 47 * 3)[1].public_key).unwrap();
     assert!(
         certificates(&scene.plan())
             .iter()

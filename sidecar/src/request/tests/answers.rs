@@ -14,7 +14,7 @@ use serde_json::json;
 use super::world::*;
 use crate::record::disclosures_digest;
 use crate::request::decision::Asked;
-use crate::request::{RecordCertificate, fetch};
+use crate::request::{RecordCertificate, Snapshot, fetch};
 
 fn record(answer: &FetchAnswer) -> (RecordRef, Terms) {
     match answer {
@@ -306,14 +306,50 @@ fn record_keys_come_with_what_certifies_them() {
     let talk = world.connect(&world.c);
     let known = world.a.record.kid();
     let (issuing, certificate) = (&world.a.certificates[0], &world.a.certificates[2]);
-    let answer = talk.keys(1, vec![known, Kid([0; 16]), known]);
+    let answer = talk.keys(1, vec![known, Kid([0; 16]), known], None);
     assert_eq!(
         answer.certs,
         Some(presented(&[issuing.clone(), certificate.clone()]))
     );
-    assert_eq!(talk.keys(2, vec![Kid([0; 16])]).certs, None);
+    assert_eq!(talk.keys(2, vec![Kid([0; 16])], None).certs, None);
     let entries = world.trail.take();
     assert_eq!((entries[0].op.as_str(), entries[0].code), ("keys", 0));
+}
+
+#[test]
+fn a_key_that_was_certified_again_is_told_with_the_certificate_of_the_record_s_time() {
+    let world = World::new();
+    let issuing = world.a.certificates[0].clone();
+    let certified = |serial: u64, not_before: u64| {
+        let said = Certified {
+            serial,
+            not_before,
+            not_after: not_before + 20 * DAY,
+            ..USUAL
+        };
+        world.a.certified(said)[2].clone()
+    };
+    // Four times, ten days apart, each for twenty days.
+    let each: Vec<_> = (1..=4).map(|n| certified(n, NOW - 10 * DAY * n)).collect();
+    let known = each
+        .iter()
+        .map(|one| RecordCertificate::new(one.clone(), issuing.clone()).unwrap());
+    let snapshot = Snapshot {
+        record_keys: [(world.a.record.kid(), known.collect())].into(),
+        ..world.edited(|_| {})
+    };
+    world.configuration.apply(snapshot);
+    let kid = world.a.record.kid();
+    let talk = world.connect(&world.c);
+    let told = |ctr, at| talk.keys(ctr, vec![kid], at).certs.unwrap();
+    let in_order = |order: [usize; 3]| {
+        let records = order.map(|n| each[n].clone());
+        presented(&[vec![issuing.clone()], records.to_vec()].concat())
+    };
+    assert_eq!(told(1, None), in_order([0, 1, 2]));
+    assert_eq!(told(2, Some(NOW - 35 * DAY)), in_order([3, 0, 1]));
+    assert_eq!(told(3, Some(NOW - 25 * DAY)), in_order([2, 3, 0]));
+    assert_eq!(told(4, Some(NOW - 80 * DAY)), in_order([0, 1, 2]));
 }
 
 #[test]
@@ -387,22 +423,29 @@ fn as_many_record_keys_are_given_as_fit_and_each_with_its_issuer() {
     let world = World::new();
     let mut snapshot = world.edited(|_| {});
     let kids: Vec<Kid> = (1..=5).map(|n| Kid([n; 16])).collect();
-    for kid in &kids {
-        let known = RecordCertificate {
-            certificate: vec![kid.0[0]],
-            issuing: vec![100],
+    let issuing = world.a.certificates[0].clone();
+    let certificate = |kid: &Kid| {
+        let incarnation = u64::from(kid.0[0]);
+        let said = Certified {
+            incarnation,
+            ..USUAL
         };
-        snapshot.record_keys.insert(*kid, known);
+        world.a.certified(said)[2].clone()
+    };
+    for kid in &kids {
+        let known = RecordCertificate::new(certificate(kid), issuing.clone()).unwrap();
+        snapshot.record_keys.insert(*kid, vec![known]);
     }
+    let with_issuing = |kids: &[Kid]| {
+        let mut all = vec![issuing.clone()];
+        all.extend(kids.iter().map(certificate));
+        presented(&all)
+    };
     world.configuration.apply(snapshot);
     let talk = world.connect(&world.c);
-    let given: Vec<Vec<u8>> = vec![vec![100], vec![1], vec![2], vec![3]];
-    assert_eq!(talk.keys(1, kids.clone()).certs, Some(presented(&given)));
-    let rest: Vec<Vec<u8>> = vec![vec![100], vec![4], vec![5]];
-    assert_eq!(
-        talk.keys(2, kids[3..].to_vec()).certs,
-        Some(presented(&rest))
-    );
+    let told = |ctr, kids: &[Kid]| talk.keys(ctr, kids.to_vec(), None).certs.unwrap();
+    assert_eq!(told(1, &kids), with_issuing(&kids[..3]));
+    assert_eq!(told(2, &kids[3..]), with_issuing(&kids[3..]));
 }
 
 #[test]

@@ -233,10 +233,8 @@ impl World {
 }
 
 fn snapshot(a: &Bank, resources: &Resources, set: [u8; 32]) -> Snapshot {
-    let known = RecordCertificate {
-        certificate: a.certificates[2].clone(),
-        issuing: a.certificates[0].clone(),
-    };
+    let known =
+        RecordCertificate::new(a.certificates[2].clone(), a.certificates[0].clone()).unwrap();
     Snapshot {
         generation: 0,
         set: Digest(set),
@@ -248,7 +246,7 @@ fn snapshot(a: &Bank, resources: &Resources, set: [u8; 32]) -> Snapshot {
             session: SigningKey::from_seed(&a.session.to_seed()),
             peer: a.peer.clone(),
         }),
-        record_keys: BTreeMap::from([(a.record.kid(), known)]),
+        record_keys: BTreeMap::from([(a.record.kid(), vec![known])]),
         facts: resources.facts(),
         restrained_by: resources.restrained_by.clone(),
         stale: resources.stale,

@@ -32,7 +32,7 @@ fn accepts_a_node_with_its_session_and_record_key() {
     assert!(verified.skipped.is_empty());
     let session = verified.session_key(bank.session.kid()).unwrap();
     assert_eq!(session.public, *bank.session.public());
-    assert_eq!(session.peers[0].as_ref(), b"peer of bank-a");
+    assert_eq!(session.peers[0].as_ref(), Bank::a().peer_id());
     assert_eq!(session.not_after, NOW + 20 * DAY);
     let record = verified.record_key(bank.record.kid()).unwrap();
     assert!(record.peers.is_empty());

@@ -4,12 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
+use finp2p_wire::digest::Digest;
 use finp2p_wire::envelope::open;
 use finp2p_wire::frame::{self, Expect, Frame};
 use finp2p_wire::key::{PublicKey, SigningKey};
+use finp2p_wire::message::Request;
 use serde_json::{Value, json};
 
-use crate::samples::{self, Bank, NETWORK, read};
+use crate::samples::{self, Bank, NETWORK, Reader, read};
 
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/v1/wire.json")
@@ -25,6 +27,7 @@ fn keys() -> Vec<(String, SigningKey)> {
                 (name("issuing"), bank.issuing),
                 (name("session"), bank.session),
                 (name("record"), bank.record),
+                (name("peer"), bank.peer),
             ]
         })
         .collect()
@@ -134,6 +137,12 @@ fn what_was_frozen_is_still_read() {
             "{}",
             message["name"]
         );
+        if sample.reader == Reader::Request {
+            let request = Request::decode(payload).unwrap();
+            let announced: Vec<_> = request.pres.iter().flat_map(|all| all.iter()).collect();
+            let carried: Vec<_> = attachments.iter().map(Digest::of).collect();
+            assert_eq!(announced, carried.iter().collect::<Vec<_>>());
+        }
     }
     let hint = bytes(&frozen["hint"]);
     assert_eq!(

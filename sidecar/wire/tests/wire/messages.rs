@@ -66,11 +66,14 @@ fn request() -> impl Strategy<Value = Request> {
             .prop_map(|items| Body::Fetch(items.try_into().unwrap())),
         (prop::option::of(text()), any::<u64>())
             .prop_map(|(after, max)| Body::Catalog(Catalog { after, max })),
-        prop::collection::vec(any::<[u8; 16]>().prop_map(Kid), 1..=16).prop_map(|kids| Body::Keys(
-            Keys {
-                kids: kids.try_into().unwrap()
-            }
-        )),
+        (
+            prop::collection::vec(any::<[u8; 16]>().prop_map(Kid), 1..=16),
+            any::<Option<u64>>()
+        )
+            .prop_map(|(kids, at)| Body::Keys(Keys {
+                kids: kids.try_into().unwrap(),
+                at,
+            })),
     ];
     let head = (
         any::<[u8; 16]>(),

@@ -21,6 +21,7 @@ pub struct Bank {
     pub issuing: SigningKey,
     pub session: SigningKey,
     pub record: SigningKey,
+    pub peer: SigningKey,
 }
 
 impl Bank {
@@ -32,6 +33,7 @@ impl Bank {
             issuing: key(2),
             session: key(3),
             record: key(4),
+            peer: key(5),
         }
     }
 
@@ -41,6 +43,13 @@ impl Bank {
 
     pub fn b() -> Self {
         Self::new("bank-b", 0x20)
+    }
+
+    /// The libp2p identity of its node: the identity multihash of the protobuf of an Ed25519 key
+    /// (libp2p specifications, peer ids).
+    pub fn peer_id(&self) -> Vec<u8> {
+        let head = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
+        [&head[..], self.peer.public().as_bytes()].concat()
     }
 
     pub fn root_key(&self) -> RootKey {
@@ -55,13 +64,8 @@ impl Bank {
 
     pub fn certificate(&self, uses: &[Use], key: &SigningKey, serial: u64) -> Certificate {
         let peers = uses.contains(&Use::Net).then(|| {
-            vec![
-                format!("peer of {}", self.org)
-                    .into_bytes()
-                    .try_into_bytes(),
-            ]
-            .try_into()
-            .unwrap()
+            let peer = self.peer_id().try_into_bytes();
+            vec![peer].try_into().unwrap()
         });
         Certificate {
             org: self.org.try_into().unwrap(),
@@ -224,7 +228,7 @@ pub fn fetch_request() -> Request {
     ];
     Request {
         purpose: Some("distribution".try_into().unwrap()),
-        pres: Some(vec![Digest::of("presentation")].try_into().unwrap()),
+        pres: Some(vec![Digest::of(PRESENTATION)].try_into().unwrap()),
         ..request(1, Body::Fetch(items.try_into().unwrap()))
     }
 }
@@ -244,6 +248,7 @@ pub fn keys_request() -> Request {
         3,
         Body::Keys(Keys {
             kids: vec![Bank::a().record.kid()].try_into().unwrap(),
+            at: Some(NOW - 30 * DAY),
         }),
     )
 }
@@ -263,6 +268,9 @@ pub fn terms() -> Terms {
         grant: Digest::of("policy bonds-to-distributors"),
     }
 }
+
+/// Stands for a credential's presentation.
+pub const PRESENTATION: &[u8] = b"presentation";
 
 /// Stands for an SD-JWT: this crate binds its bytes and does not read them.
 pub const ATTACHMENT: &[u8] = b"header.payload.signature~disclosure-1~disclosure-2~";
@@ -462,7 +470,10 @@ pub fn all() -> Vec<Sample> {
             "bank-a session",
             hello_ok().encode(),
         ),
-        req("req-fetch", fetch_request()),
+        Sample {
+            attachments: vec![PRESENTATION.to_vec()],
+            ..req("req-fetch", fetch_request())
+        },
         req("req-catalog", catalog_request()),
         req("req-keys", keys_request()),
         Sample {

@@ -128,9 +128,9 @@ impl Talk<'_> {
         }
     }
 
-    pub fn keys(&self, ctr: u64, kids: Vec<Kid>) -> KeysAnswer {
+    pub fn keys(&self, ctr: u64, kids: Vec<Kid>, at: Option<u64>) -> KeysAnswer {
         let kids = List::new(kids).unwrap();
-        match self.ask(&self.request(ctr, Body::Keys(Keys { kids }))) {
+        match self.ask(&self.request(ctr, Body::Keys(Keys { kids, at }))) {
             (message::Answer::Keys(answer), _) => answer,
             (other, _) => panic!("not keys: {other:?}"),
         }
