@@ -19,12 +19,11 @@ pub fn terms() -> Value {
     })
 }
 
-/// What bank-b may see in order to settle, beside the terms.
-pub fn settlement() -> Value {
-    json!({
-        "isin": "ZZGREEN20318",
-        "settlement": {"place": "Example CSD (fictitious)", "account": "EX-00417"}
-    })
+/// What bank-b may see in order to settle: the terms, and where the bond settles.
+pub fn with_settlement() -> Value {
+    let mut all = terms();
+    all["settlement"] = json!({"place": "Example CSD (fictitious)", "account": "EX-00417"});
+    all
 }
 
 /// The terms after the coupon was taken out of the policy.

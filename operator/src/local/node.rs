@@ -68,6 +68,8 @@ pub struct Endpoint {
     pub tokens: PathBuf,
     /// What the sidecar says.
     pub log: PathBuf,
+    /// Process id of the sidecar; absent while it is not running.
+    pub process: Option<u32>,
     /// Whether it serves with the configuration that is planned.
     pub ready: bool,
 }
@@ -167,6 +169,7 @@ impl Node {
             p2p: self.ports.multiaddr(),
             tokens: self.home.tokens(),
             log: self.home.log(),
+            process: self.process.id(),
             ready: self.process.is_running()
                 && self.readiness.answer.load(Ordering::Acquire)
                 && self.report.as_ref().is_some_and(|r| applied(r, slices)),

@@ -110,6 +110,14 @@ impl Default for Supervised {
 }
 
 impl Supervised {
+    /// The child's process id, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        match &self.course {
+            Course::Running { child, .. } => Some(child.id()),
+            _ => None,
+        }
+    }
+
     /// Whether the child runs, as far as is known.
     pub fn is_running(&self) -> bool {
         matches!(self.course, Course::Running { .. })

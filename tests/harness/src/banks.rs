@@ -182,9 +182,9 @@ impl Banks {
 
     /// Kills the node of a bank, as a crash would.
     pub fn kill(&self, organization: &str) -> Result<(), String> {
-        let id = self.endpoint(organization)?["pid"]
+        let id = self.endpoint(organization)?["process"]
             .as_u64()
-            .ok_or("no pid")?;
+            .ok_or("its node does not run")?;
         crate::process::signal(u32::try_from(id).map_err(|e| e.to_string())?, "KILL");
         Ok(())
     }
