@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-/// Longest pointer, in bytes of its escaped text: several times the longest name anybody
-/// has shown us, and small enough that 256 of them fit in a request.
-pub const MAX_POINTER_BYTES: usize = 512;
+use finp2p_wire::limits::POINTER_MAX_BYTES;
+
+/// Longest pointer, in bytes of its escaped text: what a request can name. A unit with a longer
+/// one could be granted with all others and never be asked for.
+pub const MAX_POINTER_BYTES: usize = POINTER_MAX_BYTES;
 /// Most reference tokens in a pointer: twice the depth to which units go, so that a policy
 /// may name something deeper (it opens nothing) without being a parse error.
 pub const MAX_POINTER_TOKENS: usize = 16;

@@ -103,8 +103,9 @@ fn item(
         .units
         .iter()
         .map(|unit| Pointer::new(unit.as_str()));
-    // A name that is too long for a message can be had without being named.
-    let Ok(named) = List::new(named.filter_map(Result::ok).collect()) else {
+    // Every unit of a record has a name that a message can hold.
+    let named: Result<Vec<_>, _> = named.collect();
+    let Ok(named) = named.and_then(List::new) else {
         return Ok(None);
     };
     Ok(Some(CatalogItem {

@@ -90,13 +90,18 @@ pub const ADDRESS_MAX_BYTES: usize = 512;
 /// levels; extensions get as many again.
 pub const CBOR_DEPTH_MAX: usize = 16;
 
-/// Data items in one payload. A full request (64 items with 64 pointers) has about 4,500, a full
-/// catalogue page about 70,000 in theory and 5,000 in practice; at 32 bytes of memory each the
+/// Data items in one payload. A full request (64 items with 64 pointers) has about 4,500, a
+/// catalogue page that is full by number about 5,000 in practice (and holds fewer assets when they
+/// have hundreds of units each); at 32 bytes of memory each the
 /// bound is worth 2 MiB.
 pub const CBOR_ITEMS_MAX: usize = 65_536;
 
 /// Bytes kept free in a response frame for everything but its items: envelope, session, digests.
 pub const RESPONSE_OVERHEAD_BYTES: usize = 1024;
+
+/// Data items ([`CBOR_ITEMS_MAX`]) kept free in a response for everything but what it lists: there
+/// are about twenty.
+pub const RESPONSE_OVERHEAD_ITEMS: usize = 64;
 
 /// How far two clocks may be apart, in seconds, before a message or certificate is refused.
 pub const CLOCK_SKEW_S: u64 = 120;

@@ -1,6 +1,7 @@
 //! Attacks 26, 27, 30 and 33; attack 25 is in `hostile`.
 
 use finp2p_wire::key::SigningKey;
+use finp2p_wire::limits::POINTER_MAX_BYTES;
 use serde_json::{Value, json};
 
 use super::super::*;
@@ -219,11 +220,14 @@ fn attack_33_256_units_pass_and_257_are_refused_at_write() {
         Err(ContentError::TooManyUnits),
         "an opened object is counted too"
     );
-    let long = json!({"n".repeat(pointer::MAX_POINTER_BYTES): 1});
+    let named = |bytes: usize| refused(json!({"n".repeat(bytes - 1): 1}).to_string());
     assert_eq!(
-        refused(long.to_string()),
+        named(POINTER_MAX_BYTES + 1),
         Err(ContentError::UnitName(PointerError::TooLong))
     );
+    // Whatever is signed can be asked for.
+    let longest = named(POINTER_MAX_BYTES).unwrap().names().remove(0);
+    assert!(finp2p_wire::message::Pointer::new(longest).is_ok());
 }
 
 #[test]
