@@ -89,7 +89,12 @@ impl Greeting {
     ) -> Result<Welcome, Fault> {
         let frame = frame::decode(Expect::Hello, bytes).map_err(|_| HelloFault::Malformed)?;
         let envelope = match frame {
-            Frame::Signed { envelope, .. } => envelope,
+            Frame::Signed {
+                envelope,
+                attachments,
+            } if attachments.is_empty() => envelope,
+            // Nothing in a hello's answer would bind them.
+            Frame::Signed { .. } => return Err(HelloFault::Malformed.into()),
             Frame::Hint(hint) => return Err(Fault::Hinted(hint.into())),
         };
         let opened = envelope::open(envelope).map_err(|_| HelloFault::Malformed)?;

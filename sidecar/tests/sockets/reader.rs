@@ -16,7 +16,7 @@ use finp2p_sidecar::store::MemoryStore;
 use finp2p_wire::cbor::{Bytes, List};
 use finp2p_wire::certificate::ChainError;
 use finp2p_wire::error::{Code, Reason, Refusal};
-use finp2p_wire::frame::{self, Hint};
+use finp2p_wire::frame::{self, Expect, Frame, Hint};
 use finp2p_wire::key::SigningKey;
 use finp2p_wire::message::{self, Body, CatalogPage, FetchAnswer, KeysAnswer, Mismatch, SessionId};
 use jiff::Timestamp;
@@ -473,6 +473,30 @@ async fn attack_16_a_clock_that_was_set_back_revives_no_certificate() {
         matches!(fault, Fault::Hello(HelloFault::Chain(ChainError::Expired))),
         "{fault:?}"
     );
+}
+
+#[tokio::test]
+async fn an_answer_to_a_hello_with_an_attachment_is_refused() {
+    let scene = scene().await;
+    scene.primary.twist(|primary, heard| {
+        let Heard::Hello { digest, .. } = heard else {
+            return None;
+        };
+        let Answer::Respond(welcome) = primary.welcome(&primary.hello_ok(*digest)) else {
+            return None;
+        };
+        let Ok(Frame::Signed { envelope, .. }) = frame::decode(Expect::Hello, &welcome) else {
+            return None;
+        };
+        let with = frame::encode(Expect::Hello, envelope, &[b"more"]).unwrap();
+        Some(Answer::Respond(with))
+    });
+    assert!(matches!(
+        scene.fault().await,
+        Fault::Hello(HelloFault::Malformed)
+    ));
+    scene.primary.twist(|_, _| None);
+    scene.fetch(BOND).await.unwrap();
 }
 
 #[tokio::test]
