@@ -116,6 +116,7 @@ pub struct Responder {
     sessions: Sessions,
     chains: Chains,
     rates: Rates,
+    strangers: Rates,
     probes: Probes,
     signatures: AtomicU64,
 }
@@ -185,6 +186,7 @@ impl Responder {
             sessions: Sessions::default(),
             chains: Chains::default(),
             rates: Rates::default(),
+            strangers: Rates::default(),
             probes: Probes::default(),
             signatures: AtomicU64::new(0),
         }
@@ -201,6 +203,9 @@ impl Responder {
 
     /// What answering has cost so far.
     pub fn tally(&self, now: Timestamp) -> Tally {
+        let snapshot = self.configuration.current();
+        self.timekeeper
+            .retain_witnesses(|organization| snapshot.peer(organization).is_some());
         Tally {
             sessions: self.sessions.len(),
             signatures: self.signatures.load(Ordering::Relaxed),

@@ -5,6 +5,7 @@
 //! show certificates that lead to a pinned root and name his libp2p identity, is not answered.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use finp2p_crds::entry::PeerEntry;
 use finp2p_wire::cbor::{Bytes, List};
@@ -30,6 +31,12 @@ use crate::session::{Binding, SESSION_LIFE_S};
 /// What hellos are called in the audit.
 pub(super) const OP: &str = "hello";
 
+/// Sets of certificates of all strangers together that are verified in a second: as many as there
+/// may be strangers. At four signatures a set they are a few hundredths of a core.
+pub(super) const STRANGER_CHAINS_PER_SECOND: u32 = 64;
+/// Under what name they spend it.
+const ALL_STRANGERS: &str = "";
+
 /// Answers a hello, and opens the session it asks for.
 pub(super) fn answer(
     responder: &Responder,
@@ -45,16 +52,12 @@ pub(super) fn answer(
         .peer(&hello.org)
         .ok_or(Check::Known.refuse("the organization is not pinned"))?;
     names_the_connection(hello, arrival, kid)?;
-    let judged = responder.chains.judge(
-        arrival.believed,
-        &Pinned {
-            generation: snapshot.generation,
-            network: &snapshot.identity.network,
-            peer: &peer,
-        },
-        &hello.certs,
-    );
-    let judged = known_certificates(judged)?;
+    let pinned = Pinned {
+        generation: snapshot.generation,
+        network: &snapshot.identity.network,
+        peer: &peer,
+    };
+    let judged = known_certificates(judge(responder, arrival, &pinned, hello)?)?;
     let named = |refusal| Stop::of(refusal, hello.org.as_str());
 
     let version = version(&peer, hello).map_err(named)?; // Row 2.
@@ -62,7 +65,12 @@ pub(super) fn answer(
     let key = session_key(&verified, arrival, kid).map_err(named)?;
     incarnation(responder, &verified).map_err(named)?;
     responder.rate(arrival, &snapshot, hello.org.as_str())?; // Row 5.
-    clock(responder, arrival, hello).map_err(named)?; // Row 7.
+    let signed = || {
+        read.opened
+            .verify(Kind::Hello, pinned.network, &key.public)
+            .is_ok()
+    };
+    clock(responder, arrival, hello, signed).map_err(named)?; // Row 7.
     let heading = Heading {
         at: arrival.now,
         organization: hello.org.as_str(),
@@ -74,6 +82,9 @@ pub(super) fn answer(
         envelope: None,
     };
     responder.signature(&snapshot, read, Kind::Hello, &key.public, &heading)?; // Row 8.
+    responder
+        .timekeeper
+        .witness(arrival.now, &hello.org, hello.time);
 
     let heading = Heading {
         envelope: Some(read.envelope),
@@ -108,6 +119,28 @@ fn names_the_connection(hello: &Hello, arrival: &Arrival<'_>, kid: Kid) -> Resul
 
 /// What is known of presented certificates: they lead to a pinned root, and are in force or not.
 type Judged = Result<Arc<VerifiedCertificates>, ChainError>;
+
+/// Row 0: what is known of the certificates. To find out costs signatures, so all who have not
+/// been admitted share what may be spent on them; what was judged before is only looked up.
+fn judge(
+    responder: &Responder,
+    arrival: &Arrival<'_>,
+    pinned: &Pinned<'_>,
+    hello: &Hello,
+) -> Result<Judged, Refusal> {
+    let (now, certificates) = (arrival.believed, &hello.certs);
+    if let Some(known) = responder.chains.known(now, pinned, certificates) {
+        return Ok(Ok(known));
+    }
+    let admitted = responder.admissions.organization(&arrival.peer);
+    if admitted.as_deref() != Some(hello.org.as_str()) {
+        responder
+            .strangers
+            .take(arrival.now, ALL_STRANGERS, STRANGER_CHAINS_PER_SECOND)
+            .map_err(|_| Check::Known.refuse("too many certificates of strangers"))?;
+    }
+    Ok(responder.chains.judge(now, pinned, certificates))
+}
 
 /// Row 0: they are the organization's own. Whether they are in force is row 4.
 fn known_certificates(judged: Judged) -> Result<Judged, Refusal> {
@@ -177,17 +210,24 @@ pub(super) fn incarnation(
     Ok(())
 }
 
-/// Row 7. A hello that is refused here still says what time it is elsewhere: its sender was shown
-/// to be the organization's node, by connection and certificate.
-fn clock(responder: &Responder, arrival: &Arrival<'_>, hello: &Hello) -> Result<(), Refusal> {
-    responder
-        .timekeeper
-        .witness(arrival.now, &hello.org, hello.time);
+/// Row 7. A hello that is refused here still says what time it is elsewhere, if it was `signed`:
+/// when our clock is off, no other hello comes.
+fn clock(
+    responder: &Responder,
+    arrival: &Arrival<'_>,
+    hello: &Hello,
+    signed: impl FnOnce() -> bool,
+) -> Result<(), Refusal> {
     if time::is_close(arrival.at, hello.time) {
-        Ok(())
-    } else {
-        Err(Check::Clock.refuse("hello from another time"))
+        return Ok(());
     }
+    responder.signatures.fetch_add(1, Ordering::Relaxed);
+    if signed() {
+        responder
+            .timekeeper
+            .witness(arrival.now, &hello.org, hello.time);
+    }
+    Err(Check::Clock.refuse("hello from another time"))
 }
 
 /// A hello that passed every check.

@@ -51,6 +51,12 @@ impl Timekeeper {
         self.offsets().insert(organization.to_owned(), offset);
     }
 
+    /// Forgets what the clocks of organizations said that are no longer pinned.
+    pub fn retain_witnesses(&self, is_pinned: impl Fn(&str) -> bool) {
+        self.offsets()
+            .retain(|organization, _| is_pinned(organization));
+    }
+
     /// Whether our clock is more than two minutes off the median of at least [`WITNESSES_MIN`]
     /// organizations.
     pub fn is_suspect(&self) -> bool {

@@ -85,8 +85,7 @@ impl Chains {
         pinned: &Pinned<'_>,
         presented: &Certificates,
     ) -> Result<Arc<VerifiedCertificates>, ChainError> {
-        let digest = digest(presented);
-        if let Some(verified) = self.look_up(now, pinned, digest) {
+        if let Some(verified) = self.known(now, pinned, presented) {
             return Ok(verified);
         }
         self.verified.fetch_add(1, Ordering::Relaxed);
@@ -106,7 +105,7 @@ impl Chains {
         let verified = Arc::new(verify_chain(&trust, presented, Moment::Session { now })?);
         // Only what a pinned root vouches for is kept, or anybody could push it out again.
         let judged = Judged {
-            certificates: digest,
+            certificates: digest(presented),
             generation: pinned.generation,
             from: now,
             until: next_boundary(now, &roots, presented),
@@ -121,12 +120,14 @@ impl Chains {
         self.verified.load(Ordering::Relaxed)
     }
 
-    fn look_up(
+    /// The verdict on what was judged before and not refused; verifies nothing.
+    pub fn known(
         &self,
         now: u64,
         pinned: &Pinned<'_>,
-        certificates: Digest,
+        presented: &Certificates,
     ) -> Option<Arc<VerifiedCertificates>> {
+        let certificates = digest(presented);
         let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
         judged
             .get(&pinned.peer.organization_id)?

@@ -106,7 +106,8 @@ fn hello_expected(fault: &str) -> Seen {
         "no version" => (Some(9008), vec![], bank_b(9008), (1, 0)),
         "suspended" => (Some(3000), vec![], bank_b(3000), (1, 0)),
         "no token" => (Some(9003), vec![], bank_b(9003), (1, 0)),
-        "another time" => (Some(9005), vec![], bank_b(9005), (1, 0)),
+        // The signature only for its vote on our clock.
+        "another time" => (Some(9005), vec![], bank_b(9005), (1, 1)),
         "bad signature" => (Some(3000), vec![3000], vec![], (1, 1)),
         other => panic!("{other} is not a fault of this list"),
     }
@@ -180,6 +181,78 @@ fn attack_02_a_certificate_from_another_libp2p_identity_is_closed_before_a_signa
     // The control: the same bytes on bank-b's connection.
     greeting.remote = greeting.world.b.remote();
     assert!(matches!(greeting.send(), Got::Signed(_)));
+}
+
+#[test]
+fn attack_12_strangers_together_cannot_make_us_verify_more_than_so_many_chains_a_second() {
+    let world = World::new();
+    // Bank-c has said hello before; bank-b has not.
+    world.connect(&world.c);
+    let before = world.responder.tally(now());
+    let greet = |second: u64, hello: Hello| {
+        let hello = Hello {
+            time: second,
+            ..hello
+        };
+        let frame = sealed(Kind::Hello, &world.b.session, &hello.encode());
+        let answer = world
+            .responder
+            .answer(at(second), &world.b.remote(), &frame);
+        world.read(answer)
+    };
+    // Bank-b's issuing certificate with a session certificate that nobody signed, each time
+    // another: nothing that could be looked up.
+    let made_up = |n: u64| {
+        let mut certificates = world.b.certified(Certified { serial: n, ..USUAL });
+        let last = certificates[1].len() - 1;
+        certificates[1][last] ^= 1;
+        Hello {
+            certs: presented(&certificates),
+            ..world.b.hello()
+        }
+    };
+    for n in 1..=1000 {
+        assert!(matches!(greet(NOW, made_up(n)), Got::Closed));
+    }
+    let after = world.responder.tally(now());
+    let spent = after.chains - before.chains;
+    assert!((60..=64).contains(&spent), "{spent}");
+    assert_eq!(after.signatures, before.signatures);
+    // Who was heard before is still heard, and a newcomer as soon as there is a token.
+    world.connect(&world.c);
+    assert!(matches!(greet(NOW, world.b.hello()), Got::Closed));
+    assert!(matches!(greet(NOW + 1, world.b.hello()), Got::Signed(_)));
+}
+
+#[test]
+fn attack_12_a_certificate_that_is_there_twice_costs_no_signature_and_is_closed() {
+    let mut greeting = Greeting::new();
+    let mut certificates = greeting.world.b.certificates.clone();
+    certificates.push(certificates[1].clone());
+    greeting.hello.certs = presented(&certificates);
+    let seen = hello_observe(&greeting);
+    assert_eq!((seen.0, seen.2), (None, vec![(None, 3000)]));
+}
+
+#[test]
+fn attack_16_who_cannot_sign_has_no_vote_on_our_clock_and_who_is_gone_neither() {
+    let mut greeting = Greeting::new();
+    greeting.hello.time = NOW + 3600;
+    greeting
+        .spoil
+        .push(|envelope| *envelope.last_mut().unwrap() ^= 1);
+    let timekeeper = std::sync::Arc::clone(&greeting.world.responder.timekeeper);
+    for other in ["bank-c", "bank-d"] {
+        timekeeper.witness(now(), other, NOW + 3600);
+    }
+    assert_eq!(greeting.send().hint(), 9005);
+    assert!(!timekeeper.is_suspect());
+    greeting.spoil.clear();
+    assert_eq!(greeting.send().hint(), 9005);
+    assert!(timekeeper.is_suspect());
+    // Bank-d is not pinned.
+    assert!(!greeting.world.responder.tally(now()).clock_suspect);
+    assert!(!timekeeper.is_suspect());
 }
 
 #[test]

@@ -80,8 +80,8 @@ impl Moment {
 /// peer is told 3000 and no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
-    /// No certificate, or more than the protocol allows, or one that is too large.
-    #[error("too few, too many or too large certificates")]
+    /// No certificate, or more than the protocol allows, or one that is too large or there twice.
+    #[error("too few, too many, too large or repeated certificates")]
     Bounds,
     /// A certificate that breaks its own rules.
     #[error("a certificate breaks the rules for its kind")]
@@ -205,6 +205,16 @@ pub fn verify_chain<C: AsRef<[u8]>>(
     moment: Moment,
 ) -> Result<VerifiedCertificates, ChainError> {
     if certificates.is_empty() || certificates.len() > CERTIFICATES_MAX {
+        return Err(ChainError::Bounds);
+    }
+    // Nobody needs one twice, and each would cost a signature.
+    let mut earlier = certificates.iter().enumerate();
+    if earlier.any(|(at, one)| {
+        certificates
+            .iter()
+            .skip(at + 1)
+            .any(|two| one.as_ref() == two.as_ref())
+    }) {
         return Err(ChainError::Bounds);
     }
     let read = certificates

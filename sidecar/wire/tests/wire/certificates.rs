@@ -25,6 +25,16 @@ fn with_issuer(bank: &Bank, certificate: &Certificate) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn refuses_a_certificate_that_is_there_twice() {
+    let bank = Bank::a();
+    let roots = [bank.root_key()];
+    let mut certificates = bank.certificates();
+    certificates.push(bank.session_certificate());
+    let verified = verify_chain(&trust_in(&bank, &roots), &certificates, now());
+    assert_eq!(verified.err(), Some(ChainError::Bounds));
+}
+
+#[test]
 fn accepts_a_node_with_its_session_and_record_key() {
     let bank = Bank::a();
     let verified = verify(&bank, &bank.certificates()).unwrap();
