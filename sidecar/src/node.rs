@@ -378,7 +378,7 @@ impl Node {
     }
 
     fn keep(&self, now: Timestamp) {
-        let floor = self.timekeeper.believed(now).to_be_bytes().to_vec();
+        let floor = self.timekeeper.keep(now).to_be_bytes().to_vec();
         let kept = Key::new(Space::TimeFloor, TIME_FLOOR)
             .and_then(|key| self.store.put(key, floor.into()))
             .map_err(KeepError::from)

@@ -12,13 +12,30 @@ use jiff::Timestamp;
 /// would do.
 pub const WITNESSES_MIN: usize = 3;
 
+/// Further than this ahead of the latest time kept, in seconds, a clock may be one that was set
+/// wrong: no node is busy with a step of a day.
+const LEAP_S: u64 = 86_400;
+
+/// How often in a row such a clock is seen, at one look a minute, before it is kept: long enough
+/// for a person or a time service to put it right.
+const LEAP_LOOKS: u32 = 10;
+
 /// The node's view of time. Thread-safe.
 #[derive(Debug, Default)]
 pub struct Timekeeper {
+    /// What is kept for the next start.
+    kept: Mutex<Kept>,
     /// The latest time ever seen, unix seconds.
     floor: AtomicU64,
     /// Their clock minus ours at the last hello of each pinned organization, in seconds.
     offsets: Mutex<BTreeMap<String, i64>>,
+}
+
+/// The time that is kept, and how often in a row the clock was far ahead of it.
+#[derive(Debug, Default)]
+struct Kept {
+    second: u64,
+    ahead: u32,
 }
 
 impl Timekeeper {
@@ -27,6 +44,10 @@ impl Timekeeper {
     #[must_use]
     pub fn resume(floor: u64) -> Self {
         Self {
+            kept: Mutex::new(Kept {
+                second: floor,
+                ahead: 0,
+            }),
             floor: AtomicU64::new(floor),
             offsets: Mutex::default(),
         }
@@ -39,9 +60,24 @@ impl Timekeeper {
         self.floor.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
-    /// The latest time seen, unix seconds: to be kept every minute, for [`Timekeeper::resume`].
-    pub fn floor(&self) -> u64 {
-        self.floor.load(Ordering::Relaxed)
+    /// The time to be kept for [`Timekeeper::resume`], unix seconds; to be asked once a minute.
+    /// It never goes back, and follows a clock that leaped a day ahead only when that has stayed
+    /// so for ten minutes: what is kept outlives every restart, and a clock that was wrong for a
+    /// moment must not make a node of the future for good.
+    pub fn keep(&self, now: Timestamp) -> u64 {
+        let now = unix(now);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let leaped = kept.second != 0 && now > kept.second.saturating_add(LEAP_S);
+        kept.ahead = if leaped {
+            kept.ahead.saturating_add(1)
+        } else {
+            0
+        };
+        if !leaped || kept.ahead >= LEAP_LOOKS {
+            kept.second = kept.second.max(now);
+            kept.ahead = 0;
+        }
+        kept.second
     }
 
     /// Remembers how far the organization's clock is from ours; `theirs` is unix seconds.
@@ -97,14 +133,42 @@ mod tests {
         assert_eq!(clock.believed(at(5000)), 5000);
         assert_eq!(clock.believed(at(1400)), 5000);
         assert_eq!(clock.believed(at(5001)), 5001);
-        assert_eq!(clock.floor(), 5001);
+        assert_eq!(clock.keep(at(5001)), 5001);
+        assert_eq!(clock.keep(at(1400)), 5001);
     }
 
     #[test]
     fn a_restart_does_not_forget_the_latest_time() {
         let clock = Timekeeper::resume(9000);
         assert_eq!(clock.believed(at(5000)), 9000);
-        assert_eq!(clock.floor(), 9000);
+        assert_eq!(clock.keep(at(5000)), 9000);
+    }
+
+    #[test]
+    fn a_clock_that_leaps_ahead_is_kept_only_when_it_stays_there() {
+        let leap = 1000 + 86_401;
+        let clock = Timekeeper::resume(1000);
+        assert_eq!(
+            clock.believed(at(leap)),
+            leap.unsigned_abs(),
+            "believed at once"
+        );
+        for look in 0..9 {
+            assert_eq!(clock.keep(at(leap + 60 * look)), 1000);
+        }
+        // Put right before it was kept: the next start knows nothing of it.
+        assert_eq!(clock.keep(at(2000)), 2000);
+        for look in 0..9 {
+            assert_eq!(clock.keep(at(leap + 2000 + 60 * look)), 2000);
+        }
+        assert_eq!(clock.keep(at(leap + 3000)), leap.unsigned_abs() + 3000);
+        // A day is no leap.
+        assert_eq!(
+            clock.keep(at(2 * leap + 1000)),
+            2 * leap.unsigned_abs() + 1000
+        );
+        // Nor is a first start, which has nothing to compare with.
+        assert_eq!(Timekeeper::default().keep(at(leap)), leap.unsigned_abs());
     }
 
     #[test]
