@@ -4,7 +4,10 @@ use finp2p_crds::ResourceId;
 use finp2p_crds::access::{self, Access, Grant, Listing, Operation, grants_in_force};
 use finp2p_wire::cbor::{self, List};
 use finp2p_wire::digest::Digest;
-use finp2p_wire::limits::{CATALOG_PAGE_MAX, RESPONSE_FRAME_MAX_BYTES, RESPONSE_OVERHEAD_BYTES};
+use finp2p_wire::limits::{
+    CATALOG_PAGE_MAX, CBOR_ITEMS_MAX, RESPONSE_FRAME_MAX_BYTES, RESPONSE_OVERHEAD_BYTES,
+    RESPONSE_OVERHEAD_ITEMS,
+};
 use finp2p_wire::message::{Answer, Catalog, CatalogItem, CatalogPage, Pointer, Resource};
 
 use super::decision::{Asked, Decided, Disclosure, both};
@@ -52,7 +55,10 @@ fn page(
 ) -> Result<CatalogPage, Refusal> {
     let most =
         usize::try_from(wanted.max).map_or(CATALOG_PAGE_MAX, |max| max.min(CATALOG_PAGE_MAX));
-    let mut free = RESPONSE_FRAME_MAX_BYTES - RESPONSE_OVERHEAD_BYTES;
+    let mut room = Room {
+        bytes: RESPONSE_FRAME_MAX_BYTES - RESPONSE_OVERHEAD_BYTES,
+        items: CBOR_ITEMS_MAX - RESPONSE_OVERHEAD_ITEMS,
+    };
     let mut items: Vec<CatalogItem> = Vec::new();
     let (mut next, mut last) = (None, None);
     let listings = access::catalog(&asked.snapshot.facts, asked.now, asked.organization, after);
@@ -65,18 +71,37 @@ fn page(
         }
         let resource = Resource::new(listing.resource.to_string()).ok();
         if let Some(item) = item(asked, &listing, other.as_ref())? {
-            let left = free.checked_sub(cbor::encode(&item).len());
+            let left = room.without(&item);
             let Some(left) = left.filter(|_| items.len() < most) else {
                 next = last;
                 break;
             };
-            free = left;
+            room = left;
             items.push(item);
         }
         last = resource.or(last);
     }
     let items = List::new(items).map_err(|_| Check::Store.refuse("too many items"))?;
     Ok(CatalogPage { items, next })
+}
+
+/// What a reader takes besides what is there already: bytes of the answer, and data items, which
+/// it counts before it decodes.
+struct Room {
+    bytes: usize,
+    items: usize,
+}
+
+impl Room {
+    /// What is left after one more resource; `None` when it does not fit.
+    fn without(&self, item: &CatalogItem) -> Option<Self> {
+        let encoded = cbor::encode(item);
+        let inside = cbor::gate(&encoded).ok()?.items;
+        Some(Self {
+            bytes: self.bytes.checked_sub(encoded.len())?,
+            items: self.items.checked_sub(inside)?,
+        })
+    }
 }
 
 /// One resource of the catalogue; `None` when nothing of it can be had.

@@ -245,6 +245,37 @@ fn a_page_is_bounded_by_number_and_by_bytes() {
 }
 
 #[test]
+fn a_page_of_assets_with_many_units_is_one_that_a_reader_takes() {
+    let mut world = World::new();
+    let names: Vec<String> = (0..260).map(|n| format!("asset-{n:03}")).collect();
+    world.edit(|resources| {
+        resources.assets.clear();
+        names.iter().for_each(|name| resources.asset(name));
+        let each: Vec<&str> = names.iter().map(String::as_str).collect();
+        resources.policy("all-of-them", &each, json!({"allFields": true}));
+    });
+    let units: serde_json::Map<_, _> = (0..250).map(|n| (format!("{n}"), json!(1))).collect();
+    for name in &names {
+        world.publish(name, &units.clone().into());
+    }
+    let talk = world.connect(&world.b);
+    let (mut listed, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        pages += 1;
+        // Read as a reader does: within the bounds of CBOR.
+        let page = talk.catalog(pages, after.as_deref(), u64::MAX);
+        assert!(page.items.iter().all(|item| item.units.len() == 250));
+        listed.extend(page.items.iter().map(|item| item.r.to_string()));
+        after = page.next.map(|next| next.to_string());
+        if after.is_none() {
+            break;
+        }
+        assert!(page.items.len() > 230, "{}", page.items.len());
+    }
+    assert_eq!((listed.len(), pages), (260, 2));
+}
+
+#[test]
 fn a_page_after_nonsense_is_refused_and_a_page_of_nothing_is_no_request() {
     let world = World::new();
     let talk = world.connect(&world.b);
