@@ -5,8 +5,9 @@
 //! more was deleted. One bad file or object never touches another.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::manifest::files::printed;
 use crate::manifest::folder::MEMBERS;
 use crate::manifest::{Folder, Namespace, Object, ObjectId};
 use crate::validate::Checker;
@@ -20,13 +21,25 @@ pub struct View {
     pub kept: BTreeMap<ObjectId, String>,
 }
 
-/// Reads `directory` as it is now. `last` is what applied before.
-pub fn read(checker: &Checker, directory: &Path, last: &View) -> View {
-    let mut new = checker.read_directory(directory);
+/// What applies after `directory` was read as `new`, with `last` before it. Files in `unsettled`
+/// were being written meanwhile: what they said is not used.
+pub fn view(
+    checker: &Checker,
+    directory: &Path,
+    last: &View,
+    mut new: Folder,
+    unsettled: &BTreeSet<PathBuf>,
+) -> View {
+    let unsettled: BTreeSet<String> = unsettled.iter().map(|path| printed(path)).collect();
+    for namespace in &mut new.namespaces {
+        namespace
+            .objects
+            .retain(|object| !unsettled.contains(&object.source.file));
+    }
+    new.lost.extend(unsettled);
     if new.namespaces.is_empty() && !last.folder.namespaces.is_empty() {
         // An empty folder is more likely a mount that went away than the end of every bank.
-        let lost = directory.to_string_lossy().into_owned();
-        new.lost.insert(lost);
+        new.lost.insert(printed(directory));
     }
     checker.refuse_changes(&last.folder, &mut new);
     keep(last, new)

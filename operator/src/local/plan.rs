@@ -166,3 +166,6 @@ fn identify(namespace: &str, config: &mut SidecarConfig) {
     };
     config.metadata.uid = Some(id.uid());
 }
+
+#[cfg(test)]
+mod tests;

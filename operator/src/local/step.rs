@@ -139,11 +139,12 @@ where
 
     fn read(&mut self, now: Duration) {
         let directory = self.options.directory.clone();
-        let mut view = observe::read(&self.checker, &directory, &self.view);
-        if !self.settling.read(watch::look(&directory)) {
+        let folder = self.checker.read_directory(&directory);
+        let Some(unsettled) = self.settling.read(watch::look(&directory)) else {
             // Somebody wrote meanwhile: what was read may be half of it.
             return;
-        }
+        };
+        let mut view = observe::view(&self.checker, &directory, &self.view, folder, &unsettled);
         let moment = (self.clock)();
         for namespace in &mut view.folder.namespaces {
             let register = self.registers.entry(namespace.name.clone()).or_default();
@@ -225,10 +226,12 @@ where
         let claims = claims(&self.view.folder);
         let moment = (self.clock)();
         let mut plans = BTreeMap::new();
+        // What fails on the way is due again.
+        let mut due = std::mem::take(&mut self.due);
         for _ in 0..ROUNDS_MAX {
             let loopback = self.fleet.loopback();
             plans.clear();
-            for name in self.due.difference(&self.frozen) {
+            for name in due.difference(&self.frozen) {
                 let node = self.fleet.organization_in(name).map(str::to_owned);
                 let report = node.and_then(|o| self.fleet.node(&o)?.report.clone());
                 let circumstances = Circumstances {
@@ -245,12 +248,11 @@ where
             }
             let seated = self.seat(&plans, now);
             if self.fleet.loopback() != loopback {
-                self.everything_is_due();
+                due = self.names();
             } else if !seated {
                 break;
             }
         }
-        self.due.clear();
         for (name, planned) in plans {
             self.apply(&name, planned, now);
         }
@@ -273,18 +275,19 @@ where
             let Some(organization) = wanted(planned) else {
                 continue;
             };
-            if self.fleet.organization_in(name) == Some(organization.as_str()) {
-                continue;
-            }
-            if let Err(error) = self.fleet.switch_on(&self.state, &organization, name) {
+            if self.fleet.organization_in(name) != Some(organization.as_str())
+                && let Err(error) = self.fleet.switch_on(&self.state, &organization, name)
+            {
                 self.failed(name, &error, now);
                 continue;
             }
             let desk = self.desks.entry(name.clone()).or_default();
             if !is_of(desk, &organization) {
+                // Its sequence goes on where an earlier run, or an earlier time here, left it.
+                let former = desk.previous.take();
                 desk.previous = self.fleet.previous(&organization);
+                again |= former.is_some() || desk.previous.is_some();
             }
-            again = true;
         }
         again
     }
@@ -300,8 +303,10 @@ where
         for refusal in &planned.refusals {
             self.say_once(name, &format!("a certificate was not signed: {refusal}"));
         }
-        if let Err(error) = self.write(name, &planned) {
-            return self.failed(name, &*error, now);
+        match self.write(name, &planned) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return self.failed(name, &*error, now),
         }
         match planned.plan.next_boundary {
             Some(at) => self.boundaries.insert(name.to_owned(), at),
@@ -317,18 +322,18 @@ where
     }
 
     /// Writes what a plan says, in the order in which a restart goes on from it: first what must
-    /// never go back, then what the node sees.
-    fn write(&mut self, name: &str, planned: &Planned) -> Result<(), Box<dyn std::error::Error>> {
+    /// never go back, then what the node sees. Returns whether the plan is in place.
+    fn write(&mut self, name: &str, planned: &Planned) -> Result<bool, Box<dyn std::error::Error>> {
         let (Some(organization), Some(root)) = (planned.organization(), &planned.plan.root) else {
-            return Ok(());
+            return Ok(true);
         };
         let namespaces = &self.view.folder.namespaces;
         let Some(namespace) = namespaces.iter().find(|n| n.name == name) else {
-            return Ok(());
+            return Ok(true);
         };
         let Some(node) = self.fleet.node(organization).filter(|node| node.on) else {
             // It could not be switched on, which was told; it is tried again.
-            return Ok(());
+            return Ok(false);
         };
         let kept = Kept {
             namespace: name.to_owned(),
@@ -352,7 +357,7 @@ where
         node.configuration.apply(&planned.plan, &content)?;
         // Only now may its process start.
         node.kept = Some(kept);
-        Ok(())
+        Ok(true)
     }
 
     fn failed(&mut self, name: &str, error: &dyn std::error::Error, now: Duration) {

@@ -3,9 +3,10 @@
 //! A file is read when two looks in a row saw the same stamps, so that a file that is being
 //! written is left alone, and what was read counts only if the stamps are still the same
 //! afterwards. A file that was emptied is waited for longer: that is how many programs begin to
-//! write, and taken for the truth it would delete everything the file held.
+//! write, and taken for the truth it would delete everything the file held. A file that never
+//! becomes quiet holds up the others for a second; then they are read without it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,9 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(25);
 const IDLE_SHARE: u32 = 20;
 /// How long a file that was emptied may stay empty before that is believed.
 const EMPTIED_FOR: Duration = Duration::from_secs(1);
+
+/// How long files may go on being written before the others are read without them.
+const UNSETTLED_FOR: Duration = Duration::from_secs(1);
 
 /// What tells that a file was written or replaced, without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +81,15 @@ pub fn look(directory: &Path) -> Stamps {
 }
 
 impl Stamps {
+    /// Files that are not the same in both.
+    fn differences(&self, other: &Self) -> BTreeSet<PathBuf> {
+        let paths = self.0.keys().chain(other.0.keys());
+        paths
+            .filter(|path| self.0.get(*path) != other.0.get(*path))
+            .cloned()
+            .collect()
+    }
+
     /// Whether a file that held something before is empty now.
     fn emptied_since(&self, before: &Self) -> bool {
         let is_empty = |stamp: &Option<FileStamp>| stamp.is_some_and(|i| i.bytes == 0);
@@ -90,7 +103,19 @@ impl Stamps {
 #[derive(Debug, Default)]
 pub struct Settling {
     read: Option<Stamps>,
-    seen: Option<(Stamps, Duration)>,
+    seen: Option<Seen>,
+}
+
+/// An edit that was seen and not read yet.
+#[derive(Debug)]
+struct Seen {
+    stamps: Stamps,
+    /// Since when the stamps are these.
+    since: Duration,
+    /// Since when they differ from what was read.
+    edited: Duration,
+    /// When the folder is read although it has not settled: files that are being written.
+    unsettled: BTreeSet<PathBuf>,
 }
 
 impl Settling {
@@ -100,31 +125,46 @@ impl Settling {
             self.seen = None;
             return false;
         }
-        let since = match &self.seen {
-            Some((seen, since)) if *seen == stamps => *since,
-            _ => {
-                self.seen = Some((stamps, now));
-                return false;
-            }
+        let Some(seen) = &mut self.seen else {
+            self.seen = Some(Seen {
+                stamps,
+                since: now,
+                edited: now,
+                unsettled: BTreeSet::new(),
+            });
+            return false;
         };
-        let emptied = (self.read.as_ref()).is_some_and(|read| stamps.emptied_since(read));
-        !emptied || now.saturating_sub(since) >= EMPTIED_FOR
-    }
-
-    /// What was read counts if the folder is still as it was seen. Returns whether it does.
-    pub fn read(&mut self, stamps_afterwards: Stamps) -> bool {
-        match self.seen.take() {
-            Some((seen, _)) if seen == stamps_afterwards => {
-                self.read = Some(stamps_afterwards);
-                true
-            }
-            _ => false,
+        let moving = seen.stamps.differences(&stamps);
+        if moving.is_empty() {
+            seen.unsettled.clear();
+            let emptied = (self.read.as_ref()).is_some_and(|read| stamps.emptied_since(read));
+            return !emptied || now.saturating_sub(seen.since) >= EMPTIED_FOR;
         }
+        seen.stamps = stamps;
+        seen.since = now;
+        seen.unsettled = moving;
+        now.saturating_sub(seen.edited) >= UNSETTLED_FOR
     }
 
-    /// The folder is to be read again although nothing was edited.
-    pub fn forget(&mut self) {
-        self.read = None;
+    /// What was read counts if the folder is still as it was seen, or if it was waited for long
+    /// enough. Returns the files that nevertheless do not count, because they were being written.
+    pub fn read(&mut self, stamps_afterwards: Stamps) -> Option<BTreeSet<PathBuf>> {
+        let mut seen = self.seen.take()?;
+        let moving = seen.stamps.differences(&stamps_afterwards);
+        if !moving.is_empty() && seen.unsettled.is_empty() {
+            // It had settled, and now it has not: it is waited for again, but not for ever.
+            seen.stamps = stamps_afterwards;
+            self.seen = Some(seen);
+            return None;
+        }
+        seen.unsettled.extend(moving);
+        let mut read = stamps_afterwards;
+        for path in &seen.unsettled {
+            // Different from whatever is seen next, so that it is read once it is quiet.
+            read.0.insert(path.clone(), None);
+        }
+        self.read = Some(read);
+        Some(seen.unsettled)
     }
 }
 
@@ -155,7 +195,7 @@ mod tests {
             scene.write("one: 1\n");
             assert!(!scene.see(0));
             assert!(scene.see(25));
-            assert!(scene.take());
+            scene.take().unwrap();
             scene
         }
 
@@ -174,7 +214,7 @@ mod tests {
             self.settling.see(look(self.folder.path()), MS * now)
         }
 
-        fn take(&mut self) -> bool {
+        fn take(&mut self) -> Option<BTreeSet<PathBuf>> {
             self.settling.read(look(self.folder.path()))
         }
     }
@@ -186,7 +226,7 @@ mod tests {
         scene.write("one: 2\n");
         assert!(!scene.see(75));
         assert!(scene.see(100));
-        assert!(scene.take());
+        assert_eq!(scene.take(), Some(BTreeSet::new()));
         assert!(!scene.see(125) && !scene.see(150));
     }
 
@@ -201,16 +241,32 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_never_becomes_quiet_holds_up_the_others_for_a_second_only() {
+        let mut scene = Scene::new();
+        let step = |scene: &mut Scene, now: u32| {
+            scene.write(&"x".repeat(now as usize));
+            scene.see(now)
+        };
+        assert!((50..1050).step_by(25).all(|now| !step(&mut scene, now)));
+        assert!(step(&mut scene, 1050));
+        let unsettled = [scene.path()].into();
+        assert_eq!(scene.take(), Some(unsettled));
+        assert!(!scene.see(1075));
+        assert!(scene.see(1100), "it is read when it is quiet at last");
+        assert_eq!(scene.take(), Some(BTreeSet::new()));
+        assert!(!scene.see(1125));
+    }
+
+    #[test]
     fn what_was_read_while_somebody_wrote_does_not_count() {
         let mut scene = Scene::new();
         scene.write("one: 2\n");
         assert!(!scene.see(50));
         assert!(scene.see(75));
         scene.write("one: 3\n");
-        assert!(!scene.take(), "edited during the reading");
-        assert!(!scene.see(100));
-        assert!(scene.see(125));
-        assert!(scene.take());
+        assert_eq!(scene.take(), None, "edited during the reading");
+        assert!(scene.see(100));
+        assert_eq!(scene.take(), Some(BTreeSet::new()));
     }
 
     #[test]
@@ -219,7 +275,7 @@ mod tests {
         scene.write("");
         assert!(!scene.see(1000) && !scene.see(1025) && !scene.see(1999));
         assert!(scene.see(2000));
-        scene.take();
+        scene.take().unwrap();
         scene.write("one: 1\n");
         assert!(!scene.see(2025));
         assert!(scene.see(2050), "filling it again is an ordinary edit");
@@ -231,7 +287,7 @@ mod tests {
         fs::remove_file(scene.path()).unwrap();
         assert!(!scene.see(50));
         assert!(scene.see(75));
-        scene.take();
+        scene.take().unwrap();
         scene.write("one: 1\n");
         assert!(!scene.see(100));
         assert!(scene.see(125));
