@@ -20,6 +20,9 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), FilterError> {
     let filter = EnvFilter::try_new(filter)?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A line that cannot be written (full disk, whoever read it gone) is lost. Telling so on
+        // standard error, where it went in vain, would panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first.
     let _started_before = match format {

@@ -102,7 +102,9 @@ impl Fleet {
         if !self.nodes.contains_key(organization) {
             let home = state.home(organization)?;
             let reserved = self.reserved(organization);
-            let usable = |ports: &Ports| ports.all().iter().all(|p| !reserved.contains(p));
+            let free = |ports: &Ports| ports.all().iter().all(|p| !reserved.contains(p));
+            // Kept in a file that people can edit.
+            let usable = |ports: &Ports| ports.differ() && free(ports);
             let ports = match home.ports().filter(usable) {
                 Some(ports) => ports,
                 None => Ports::choose(&reserved)?,

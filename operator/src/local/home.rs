@@ -157,13 +157,15 @@ impl Home {
         serde_yaml::from_slice(&text).ok()
     }
 
-    /// Makes the store key if there is none. It is never replaced: with another one the store
-    /// could not be read.
+    /// Makes the store key if there is neither one nor a store. It is never replaced: with another
+    /// one the store could not be read.
     ///
     /// # Errors
     /// [`FileError`].
     pub fn ensure_store_key(&self, rng: &mut impl CryptoRng) -> Result<(), FileError> {
-        if self.store_key().exists() {
+        // A new key over an existing store opens nothing, and would stand where the lost one
+        // belongs.
+        if self.store_key().exists() || self.node().join("store").exists() {
             return Ok(());
         }
         let key = random(rng);
@@ -252,6 +254,16 @@ mod tests {
             token
         );
         assert!(!home.tokens().join("audit").exists());
+    }
+
+    #[test]
+    fn a_lost_store_key_is_not_replaced_while_its_store_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(&folder.path().join("s"), Path::new("banks")).unwrap();
+        let home = state.home("bank-a").unwrap();
+        fs::create_dir_all(home.node().join("store")).unwrap();
+        home.ensure_store_key(&mut rand::rng()).unwrap();
+        assert!(!home.store_key().exists());
     }
 
     #[test]

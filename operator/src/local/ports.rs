@@ -51,6 +51,12 @@ impl Ports {
         [self.p2p, self.api, self.metrics]
     }
 
+    /// Whether a node could listen on all three, if nobody else does.
+    pub fn differ(self) -> bool {
+        let [p2p, api, metrics] = self.all();
+        !self.all().contains(&0) && p2p != api && api != metrics && metrics != p2p
+    }
+
     /// Whether somebody else has one of them now.
     pub fn taken(self) -> bool {
         self.all()
@@ -92,6 +98,15 @@ mod tests {
         let listener = TcpListener::bind(ports.api_address()).unwrap();
         assert!(ports.taken());
         drop(listener);
+    }
+
+    #[test]
+    fn kept_ports_that_are_zero_or_the_same_do_not_differ() {
+        let of = |p2p, api, metrics| Ports { p2p, api, metrics };
+        assert!(of(1, 2, 3).differ());
+        for same in [of(1, 1, 3), of(1, 2, 1), of(1, 2, 2), of(0, 2, 3)] {
+            assert!(!same.differ(), "{same:?}");
+        }
     }
 
     #[test]

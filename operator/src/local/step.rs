@@ -282,11 +282,12 @@ where
                 continue;
             }
             let desk = self.desks.entry(name.clone()).or_default();
-            if !is_of(desk, &organization) {
-                // Its sequence goes on where an earlier run, or an earlier time here, left it.
-                let former = desk.previous.take();
+            let node = self.fleet.node(&organization);
+            let kept = node.and_then(|node| node.kept.as_ref());
+            // Its sequence goes on where an earlier run, or another namespace here, left it.
+            if desk.previous.as_ref().map(|p| &p.root) != kept.map(|kept| &kept.root) {
                 desk.previous = self.fleet.previous(&organization);
-                again |= former.is_some() || desk.previous.is_some();
+                again = true;
             }
         }
         again
@@ -447,10 +448,5 @@ where
 const STATUS: &str = "status.txt";
 const ENDPOINTS: &str = "endpoints.json";
 
-/// Whether what a desk has configured is of this organization.
-fn is_of(desk: &Desk, organization: &str) -> bool {
-    let previous = desk.previous.as_ref();
-    previous
-        .and_then(|previous| previous.root.spec.root.as_ref())
-        .is_some_and(|root| root.organization_id == organization)
-}
+#[cfg(test)]
+mod tests;
