@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
@@ -95,6 +96,7 @@ impl Metrics {
         CountingTrail {
             audit,
             decisions: self.decisions.clone(),
+            failing: AtomicBool::new(false),
         }
     }
 }
@@ -104,11 +106,13 @@ impl Metrics {
 pub struct CountingTrail {
     audit: Arc<Audit>,
     decisions: Family<DecisionLabels, Counter>,
+    /// Whether the last entry could not be written: told once when it begins and when it ends.
+    failing: AtomicBool,
 }
 
 impl Trail for CountingTrail {
     fn record(&self, entries: &[Entry]) -> Result<(), AuditError> {
-        self.audit.append_all(entries)?;
+        self.tell(self.audit.append_all(entries))?;
         for entry in entries {
             if let Entry::Decision(decision) = entry {
                 self.decisions
@@ -120,6 +124,21 @@ impl Trail for CountingTrail {
             }
         }
         Ok(())
+    }
+}
+
+impl CountingTrail {
+    /// Without an entry nothing is answered: a person on call must find the reason in the log.
+    fn tell<T>(&self, written: Result<T, AuditError>) -> Result<T, AuditError> {
+        let was_failing = self.failing.swap(written.is_err(), Ordering::Relaxed);
+        match &written {
+            Err(error) if !was_failing => {
+                tracing::error!(%error, "nothing is answered until the audit log can be written");
+            }
+            Ok(_) if was_failing => tracing::info!("the audit log can be written again"),
+            _ => {}
+        }
+        written
     }
 }
 

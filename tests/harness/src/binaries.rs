@@ -30,7 +30,8 @@ fn beside() -> Option<Binaries> {
 
 fn build() -> Binaries {
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--workspace", "--bins", "--locked"])
+        // As the suites build them: with other features most of it would be built once more.
+        .args(["test", "--workspace", "--no-run", "--locked"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(root())
         .stdin(Stdio::null())
@@ -42,7 +43,9 @@ fn build() -> Binaries {
         String::from_utf8_lossy(&output.stdout)
             .lines()
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .filter(|message| message["target"]["name"] == name)
+            .filter(|message| {
+                message["target"]["name"] == name && message["profile"]["test"] == false
+            })
             .find_map(|message| message["executable"].as_str().map(PathBuf::from))
             .unwrap_or_else(|| panic!("cargo built no {name}"))
     };
