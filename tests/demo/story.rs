@@ -255,7 +255,7 @@ pub fn keep(banks: Banks, t: &mut Transcript) -> Result<(), String> {
          curl -s -H \"Authorization: Bearer $TOKEN\" {base}/v1/shared\n\
          curl -s -H \"Authorization: Bearer $TOKEN\" {base}/v1/fetch --json '{{\"resource\": \"{bond}\"}}'\n\
          vi {folder}/{TERMS_POLICY}      # then ask again\n\
-         tail {folder}/.finp2p/bank-a/state/audit/*.jsonl",
+         tail {folder}/.finp2p/bank-a/node/audit/*.jsonl",
         base = api.base,
         bond = expected::BOND,
     ));
