@@ -133,6 +133,8 @@ pub mod reasons {
     pub const UNSUPPORTED: &str = "Unsupported";
     /// No address is known to dial.
     pub const ADDRESS_PENDING: &str = "AddressPending";
+    /// Something else on the cluster stands in the way of what the node needs.
+    pub const OBSTRUCTED: &str = "Obstructed";
     /// The object needs no node.
     pub const NOT_APPLICABLE: &str = "NotApplicable";
     /// The spec fails the schema or a rule.

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{local, validate};
+use crate::command::{local, run, validate};
 use crate::keys::{certify, export, keygen};
 
 /// FinP2P operator: declares private data sharing between institutions.
@@ -25,6 +25,8 @@ pub enum Command {
     Certify(certify::Certify),
     /// Print the public record of an organization, for its peers.
     Export(export::Export),
+    /// Run the operator on a Kubernetes API server.
+    Run(run::Run),
     /// Run the organizations of a folder on this machine, without a cluster.
     Local(local::Local),
 }

@@ -2,4 +2,5 @@
 //! takes the clock, standard input and output from `main`, so that a test can give its own.
 
 pub mod local;
+pub mod run;
 pub mod validate;

@@ -4,6 +4,7 @@
 //! - [`certify`]: once a year, with the root key at hand: a new certificate for an issuing key.
 //! - [`export`]: the public record of an organization, out of a folder of manifests.
 //! - [`signer`]: the issuing key at work: certificates for a node, without people.
+//! - [`signer_command`]: an issuing key that is elsewhere, behind a program.
 //! - [`secret`]: the Secret that an issuing key lives in.
 //! - [`file`]: files that are whole or not there, and private where they must be.
 //!
@@ -20,6 +21,7 @@ pub mod file;
 pub mod keygen;
 pub mod secret;
 pub mod signer;
+pub mod signer_command;
 
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};

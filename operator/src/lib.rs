@@ -7,14 +7,23 @@
 //! - [`print`]: the tables that kubectl would print.
 //! - [`finding`]: one thing that is wrong, where it stands, and how to mend it.
 //! - [`validate`]: the checks that an object must pass.
+//! - [`run`]: the operator on an API server: [`leader`], [`definitions`], one keeper per namespace;
+//!   [`metrics`], [`probes`], [`telemetry`], [`cluster_error`].
 //! - [`args`], [`command`]: the command line and what it does.
 
 pub mod args;
+pub mod cluster_error;
 pub mod command;
+pub mod definitions;
 pub mod finding;
 pub mod keys;
+pub mod leader;
 pub mod local;
 pub mod manifest;
+pub mod metrics;
 pub mod node;
 pub mod print;
+pub mod probes;
+pub mod run;
+pub mod telemetry;
 pub mod validate;

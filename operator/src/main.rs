@@ -37,6 +37,18 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
             certify::run(args, now(), &mut rand::rng(), stdout.lock()).context("certify")?;
         }
         Command::Export(args) => export::run(args, stdout.lock()).context("export")?,
+        Command::Run(args) => {
+            // One TLS provider in the process, chosen before the first connection.
+            let provider = rustls::crypto::aws_lc_rs::default_provider();
+            let _chosen_before = provider.install_default();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .context("run")?;
+            runtime
+                .block_on(command::run::start(args, now, rand::random()))
+                .context("run")?;
+        }
         Command::Local(args) => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

@@ -6,6 +6,9 @@
 //! - [`validate`]: what each object is, and what is wrong with it. Every check is a small pure
 //!   function that returns a reason and a sentence.
 //! - [`plan`]: slices, root, statuses, certificates to sign, the next moment to look again.
+//! - [`sign`]: the plan with the certificates that were due.
+//! - [`observe`], [`apply`], [`report`]: the same on an API server; the only ones with a client.
+//! - [`reconcile`]: the five steps in a row, one task per namespace.
 //!
 //! ```text
 //! Inputs ──validate──► Validated ──entries──► buckets ──► slices + root ──► statuses
@@ -13,15 +16,20 @@
 //!                                            former slices ───┘   node report ┘
 //! ```
 //!
-//! Nothing here has a client, a file, a clock or a random number. The same function plans for an
+//! Nothing up to the plan has a client, a file, a clock or a random number. The same function plans for an
 //! API server, for the local mode and for `validate`. Two rules hold throughout: an object's
 //! mistake is a condition on that object and never changes another's entry; and an edit of one
 //! object changes one slice and the statuses of that object and of those that name it or are
 //! named by it.
 
+pub mod apply;
 pub mod files;
 pub mod inputs;
+pub mod observe;
 pub mod plan;
+pub mod reconcile;
+pub mod report;
+pub mod sign;
 pub mod validate;
 
 pub use inputs::{Age, Claim, Dialling, Inputs, Observed, Previous, SignerState, Source};

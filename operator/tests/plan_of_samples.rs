@@ -72,6 +72,7 @@ fn settled(folder: &Folder, name: &str) -> Plan {
         signer: signer(namespace),
         signed: Vec::new(),
         dialling: Dialling::Loopback(BTreeMap::new()),
+        cluster: None,
         previous: None,
         report: None,
         now: now(),

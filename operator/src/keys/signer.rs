@@ -12,12 +12,13 @@ use base64::engine::general_purpose::STANDARD;
 use finp2p_wire::cbor::{List, Text};
 use finp2p_wire::certificate::{Certificate, CertificateError, KeyBytes, Role, Use};
 use finp2p_wire::envelope;
-use finp2p_wire::key::{PublicKey, SigningKey};
+use finp2p_wire::key::{Kid, PublicKey, SigningKey};
 use finp2p_wire::limits::SERIAL_MAX;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::secret;
+use super::signer_command::{CommandError, SignerCommand};
 use crate::node::inputs::{IssuingCertificate, SignerState};
 use crate::node::plan::SigningRequest;
 use crate::node::plan::certificate::{life_s, role, seconds, timestamp};
@@ -60,6 +61,14 @@ pub enum SigningError {
     /// A part is out of the bounds of a certificate.
     #[error("the request does not fit a certificate")]
     Bounds,
+    /// The program that signs failed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The program signed with another key.
+    #[error(
+        "the signer command signed with another key than the one in the issuing certificate, or something else than it was given"
+    )]
+    OtherKey,
     /// Verifiers would refuse the certificate.
     #[error("the certificate would be refused")]
     Refused(#[source] CertificateError),
@@ -67,10 +76,18 @@ pub enum SigningError {
 
 /// An issuing key with its certificate. `Debug` shows what is public.
 pub struct Signer {
-    key: SigningKey,
+    key: Key,
     network: String,
     certificate: Certificate,
     public: IssuingCertificate,
+}
+
+/// Where the private key is.
+enum Key {
+    /// In the Secret.
+    Here(SigningKey),
+    /// Behind a program; the certificate names its public key.
+    Elsewhere(SignerCommand, PublicKey),
 }
 
 impl fmt::Debug for Signer {
@@ -92,32 +109,49 @@ impl Signer {
         network: &str,
         data: &BTreeMap<String, Zeroizing<Vec<u8>>>,
     ) -> Result<Self, SignerError> {
-        let text = |name: &'static str| {
-            let bytes = data.get(name).ok_or(SignerError::Missing(name))?;
-            std::str::from_utf8(bytes).map_err(|_| SignerError::Missing(name))
-        };
-        let key = SigningKey::from_pkcs8_pem(text(secret::KEY)?).map_err(|_| SignerError::Key)?;
-        let base64 = text(secret::CERTIFICATE)?.trim().to_owned();
-        let refused = SignerError::Certificate;
-        let bytes = STANDARD
-            .decode(&base64)
-            .map_err(|_| refused(CertificateError::Envelope))?;
-        let certificate = Certificate::decode_unverified(&bytes).map_err(refused)?;
-        let root = envelope::open(&bytes)
-            .map_err(|_| refused(CertificateError::Envelope))?
-            .kid();
+        let pem = text(data, secret::KEY)?;
+        let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| SignerError::Key)?;
+        let public = key.public().clone();
+        Self::new(organization, network, data, Key::Here(key), &public)
+    }
+
+    /// The signer of a Secret that holds the certificate only: its key is behind a program.
+    ///
+    /// # Errors
+    /// [`SignerError`]; its text is the end of a sentence for a status.
+    pub fn elsewhere(
+        organization: &str,
+        network: &str,
+        data: &BTreeMap<String, Zeroizing<Vec<u8>>>,
+        command: SignerCommand,
+    ) -> Result<Self, SignerError> {
+        let (_, certificate, _) = certificate(data)?;
+        let public = PublicKey::from_bytes(certificate.key.as_bytes());
+        let public = public.map_err(|_| SignerError::Key)?;
+        let key = Key::Elsewhere(command, public.clone());
+        Self::new(organization, network, data, key, &public)
+    }
+
+    fn new(
+        organization: &str,
+        network: &str,
+        data: &BTreeMap<String, Zeroizing<Vec<u8>>>,
+        key: Key,
+        public: &PublicKey,
+    ) -> Result<Self, SignerError> {
+        let (base64, certificate, root) = certificate(data)?;
         if certificate.role() != Ok(Role::Issuing) {
             return Err(SignerError::NotIssuing);
         }
         if certificate.org.as_str() != organization {
             return Err(SignerError::Organization);
         }
-        if certificate.key.as_bytes() != key.public().as_bytes() {
+        if certificate.key.as_bytes() != public.as_bytes() {
             return Err(SignerError::Pair);
         }
         let public = IssuingCertificate {
             base64,
-            kid: key.kid(),
+            kid: public.kid(),
             root,
             serial: certificate.serial,
             not_before: timestamp(certificate.not_before),
@@ -166,11 +200,45 @@ impl Signer {
             not_before: now,
             not_after: (now + life_s(role)).min(self.certificate.not_after),
         };
-        let bytes = certificate
-            .issue(&self.network, &self.key)
-            .map_err(SigningError::Refused)?;
-        Ok(STANDARD.encode(bytes))
+        let bytes = match &self.key {
+            Key::Here(key) => certificate.issue(&self.network, key),
+            Key::Elsewhere(command, public) => {
+                let kid = self.public.kid;
+                let input = certificate.signing_input(&self.network, kid);
+                let input = input.map_err(SigningError::Refused)?;
+                let signature = command.sign(&request.organization, kid, &input)?;
+                if !public.verifies(&input, &signature) {
+                    return Err(SigningError::OtherKey);
+                }
+                Ok(certificate.assemble(kid, &signature))
+            }
+        };
+        Ok(STANDARD.encode(bytes.map_err(SigningError::Refused)?))
     }
+}
+
+fn text<'d>(
+    data: &'d BTreeMap<String, Zeroizing<Vec<u8>>>,
+    name: &'static str,
+) -> Result<&'d str, SignerError> {
+    let bytes = data.get(name).ok_or(SignerError::Missing(name))?;
+    std::str::from_utf8(bytes).map_err(|_| SignerError::Missing(name))
+}
+
+/// The certificate in a Secret: its base64, what it says, and the root that signed it.
+fn certificate(
+    data: &BTreeMap<String, Zeroizing<Vec<u8>>>,
+) -> Result<(String, Certificate, Kid), SignerError> {
+    let base64 = text(data, secret::CERTIFICATE)?.trim().to_owned();
+    let refused = SignerError::Certificate;
+    let bytes = STANDARD
+        .decode(&base64)
+        .map_err(|_| refused(CertificateError::Envelope))?;
+    let certificate = Certificate::decode_unverified(&bytes).map_err(refused)?;
+    let root = envelope::open(&bytes)
+        .map_err(|_| refused(CertificateError::Envelope))?
+        .kid();
+    Ok((base64, certificate, root))
 }
 
 /// A certificate for an issuing key, by the root.

@@ -125,6 +125,7 @@ impl Desk {
             },
             signed: Vec::new(),
             dialling: Dialling::Loopback(circumstances.loopback.clone()),
+            cluster: None,
             previous: self.previous.clone(),
             report: circumstances.report.cloned(),
             now: circumstances.now,

@@ -9,6 +9,7 @@ use finp2p_wire::key::Kid;
 use jiff::Timestamp;
 
 use super::plan::Memory;
+pub use super::plan::owned::Cluster;
 
 /// Everything that decides the configuration of one namespace's node.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Inputs {
     pub signed: Vec<String>,
     /// How peers and this node find each other.
     pub dialling: Dialling,
+    /// Where the node's pod runs; `None` where nodes are no pods: in local mode and in files.
+    pub cluster: Option<Cluster>,
     /// What is configured now; `None` when there is no root.
     pub previous: Option<Previous>,
     /// The node's report on the root; `None` when it has not reported.

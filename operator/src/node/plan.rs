@@ -3,14 +3,22 @@
 //! [`entry`] turns accepted objects into entries, [`slice`] spreads them over stable buckets,
 //! [`root`] names the set, [`certificate`] chooses what to keep and what to sign, and
 //! [`status`] tells each object how it fares. [`boundary`] finds the next moment at which
-//! the same inputs give another answer. Objects that the operator owns beside the
-//! configuration (StatefulSet, Services) will be further fields of [`Plan`].
+//! the same inputs give another answer. [`owned`] lists what the node needs of a cluster beside
+//! its configuration: [`stateful_set`], [`service`], [`rbac`], [`network_policy`].
 
 pub mod boundary;
 pub mod certificate;
 pub mod entry;
+pub mod names;
+pub mod network_policy;
+pub mod owned;
+pub mod pod_template;
+pub mod quantity;
+pub mod rbac;
 pub mod root;
+pub mod service;
 pub mod slice;
+pub mod stateful_set;
 pub mod status;
 
 use finp2p_crds::SidecarConfig;
@@ -36,6 +44,8 @@ pub struct Plan {
     pub slices: Vec<Planned>,
     /// Names of slices that exist and are in no set any more. Deleted after the root is written.
     pub obsolete: Vec<String>,
+    /// What the node needs of its cluster; `None` where there is none, and without a node.
+    pub owned: Option<owned::Owned>,
     /// Certificates that the signer should make; plan again with them in [`Inputs::signed`].
     pub signing: Vec<SigningRequest>,
     /// Statuses of the PeerOrganizations, by name.
@@ -100,11 +110,13 @@ pub fn plan(inputs: &Inputs) -> Plan {
     let mut validated = validate(inputs);
     let mut moments = boundary::Boundary::after(inputs.now);
     let configured = configure(inputs, &mut validated, &mut moments);
+    let owned = owned::all(inputs, &validated);
     let statuses = status::all(inputs, &validated, &configured, &mut moments);
     Plan {
         root: configured.root,
         slices: configured.slices,
         obsolete: configured.obsolete,
+        owned,
         signing: configured.certificates.signing,
         organizations: statuses.organizations,
         assets: statuses.assets,

@@ -2,6 +2,7 @@
 
 mod asset;
 mod certificate;
+mod cluster;
 mod golden;
 mod local;
 mod organization;

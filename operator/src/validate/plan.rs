@@ -53,6 +53,7 @@ fn namespace_findings(namespace: &Namespace, claims: &[Claim], now: Timestamp) -
         dialling: Dialling::Network {
             service: Some(vec![SERVICE_ADDRESS.to_owned()]),
         },
+        cluster: None,
         previous: None,
         report: None,
         now,

@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 
 use super::Planned;
 use super::certificate::Certificates;
+use super::names::MANAGED_BY;
 use super::slice::{Set, written};
 use crate::node::inputs::Inputs;
 use crate::node::validate::Local;
@@ -62,7 +63,7 @@ pub fn build(
         ..root
     };
     let mut config = SidecarConfig {
-        metadata: metadata(inputs, local, local.id.clone()),
+        metadata: metadata(inputs, None, local.id.clone()),
         spec: SidecarConfigSpec {
             root: Some(root),
             slice: None,
@@ -91,24 +92,28 @@ fn limits(node: &Node) -> NodeLimits {
     }
 }
 
-/// Metadata of every object of the node's configuration: it goes when the local organization goes.
-pub fn metadata(inputs: &Inputs, local: &Local<'_>, name: String) -> ObjectMeta {
-    let managed = (
-        "app.kubernetes.io/managed-by".to_owned(),
-        "finp2p-operator".to_owned(),
-    );
+/// Metadata of an object of the node's configuration. A slice goes when its owner goes. The root
+/// has none and stays, as the volume does: it holds the sequence and the certificates with which
+/// an organization that is made again resumes.
+pub fn metadata(inputs: &Inputs, owner: Option<&Local<'_>>, name: String) -> ObjectMeta {
+    let managed = (MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned());
     ObjectMeta {
         name: Some(name),
         namespace: Some(inputs.namespace.clone()),
         labels: Some([managed].into()),
-        owner_references: Some(vec![OwnerReference {
-            api_version: format!("{GROUP}/{VERSION}"),
-            kind: "PeerOrganization".to_owned(),
-            name: local.name.clone(),
-            uid: local.uid.clone(),
-            controller: Some(true),
-            block_owner_deletion: None,
-        }]),
+        owner_references: owner.map(|local| vec![owner_reference(local)]),
         ..ObjectMeta::default()
+    }
+}
+
+/// The local organization as an owner.
+pub fn owner_reference(local: &Local<'_>) -> OwnerReference {
+    OwnerReference {
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: "PeerOrganization".to_owned(),
+        name: local.name.clone(),
+        uid: local.uid.clone(),
+        controller: Some(true),
+        block_owner_deletion: None,
     }
 }

@@ -258,7 +258,7 @@ pub fn place(inputs: &Inputs, local: &Local<'_>, set: &Set) -> (Vec<Planned>, Me
             entries,
         };
         let mut config = SidecarConfig {
-            metadata: metadata(inputs, local, name.clone()),
+            metadata: metadata(inputs, Some(local), name.clone()),
             spec: SidecarConfigSpec {
                 root: None,
                 slice: Some(slice),

@@ -73,7 +73,8 @@ fn messages(scene: &Scene) -> String {
     text
 }
 
-fn compare(name: &str, text: &str) {
+/// Compares with what was kept.
+pub fn compare(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("src/node/tests")
         .join(name);

@@ -127,11 +127,7 @@ fn the_root_carries_what_concerns_the_node_with_defaults() {
     });
     let plan = scene.settle();
     let config = plan.root.unwrap().config;
-    let owner = &config.metadata.owner_references.as_ref().unwrap()[0];
-    assert_eq!(
-        (owner.name.as_str(), owner.uid.as_str()),
-        ("local", "PeerOrganization-local")
-    );
+    assert_eq!(config.metadata.owner_references, None, "the root stays");
     let root = config.spec.root.unwrap();
     assert_eq!(
         (

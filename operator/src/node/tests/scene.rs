@@ -74,6 +74,7 @@ impl Scene {
                 dialling: Dialling::Network {
                     service: Some(Vec::new()),
                 },
+                cluster: None,
                 previous: None,
                 report: None,
                 now,

@@ -221,12 +221,7 @@ fn a_recreated_local_organization_adopts_what_is_configured() {
             .uid
             .clone()
     };
-    assert!(
-        plan.slices
-            .iter()
-            .chain(&plan.root)
-            .all(|p| owner(p) == "another")
-    );
+    assert!(plan.slices.iter().all(|p| owner(p) == "another"));
 }
 
 #[test]

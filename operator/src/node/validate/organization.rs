@@ -10,8 +10,9 @@ use finp2p_crds::resource_id::is_organization;
 use finp2p_wire::envelope;
 use finp2p_wire::key::PublicKey;
 
-use super::{Finding, Local, Organization, Verdict, first};
+use super::{Finding, Local, Organization, Verdict, first, sentence};
 use crate::node::inputs::{Age, Claim, Dialling, Inputs, IssuingCertificate, SignerState};
+use crate::node::plan::owned;
 
 /// The local organization, or why there is none, and every PeerOrganization by name.
 pub fn all(inputs: &Inputs) -> (Result<Local<'_>, Finding>, Vec<Organization<'_>>) {
@@ -336,8 +337,24 @@ fn local<'a>(
 type Home<'h> = (&'h Inputs, &'h Local<'h>);
 
 /// What the local organization needs and may lack. Its node runs on meanwhile.
-const LOCAL_REFS: &[fn(&Home<'_>) -> Option<Finding>] =
-    &[siblings_differ, signer_is_missing, address_is_pending];
+const LOCAL_REFS: &[fn(&Home<'_>) -> Option<Finding>] = &[
+    siblings_differ,
+    node_is_mistaken,
+    cluster_is_obstructed,
+    signer_is_missing,
+    address_is_pending,
+];
+
+/// A part of `node` that no pod could be made of. What runs goes on as it was.
+fn node_is_mistaken((inputs, local): &Home<'_>) -> Option<Finding> {
+    let mistake = owned::mistake(inputs, local)?;
+    Some(Finding::new(reasons::INVALID, mistake))
+}
+
+fn cluster_is_obstructed((inputs, _): &Home<'_>) -> Option<Finding> {
+    let obstacles = &inputs.cluster.as_ref()?.obstacles;
+    (!obstacles.is_empty()).then(|| Finding::new(reasons::OBSTRUCTED, sentence(obstacles)))
+}
 
 fn siblings_differ((_, local): &Home<'_>) -> Option<Finding> {
     let record = local.record?;

@@ -46,6 +46,18 @@ fn one(
         verdict.unresolved.as_ref(),
         programmed(scene, organization),
     );
+    if let Some(mistake) = verdict
+        .unresolved
+        .as_ref()
+        .filter(|f| f.reason == reasons::INVALID)
+    {
+        // A mistake in the node's own spec: nothing but an edit of this object mends it.
+        drafts.push(Draft::holds(
+            types::STALLED,
+            mistake.reason,
+            mistake.message.clone(),
+        ));
+    }
     if *role == Role::Peer && verdict.is_accepted() {
         drafts.push(reachable(scene, organization));
     }

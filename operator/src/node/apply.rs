@@ -1,0 +1,385 @@
+//! Apply: the plan, written to the API server by server-side apply.
+//!
+//! The order keeps every moment in between right: the node's rights before the configuration that
+//! needs them, new slices before the root that names them, the root before the slices that were
+//! edited, and only then what no set needs any more. An operator that is killed in between finds
+//! the same plan again and goes on.
+//!
+//! Nothing is written that is there already, and nothing is taken over that is not ours: an object
+//! without this operator's owner reference stands in the way ([`Problem::Obstacle`]) until a
+//! person decides.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use finp2p_crds::SidecarConfig;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client, ResourceExt as _};
+use serde::Serialize;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::observe::cache::Cache;
+use super::observe::{Kind, Watched};
+use super::plan::names::{MANAGED_BY, STORE_KEY};
+use super::plan::owned::Owned;
+use super::plan::{Plan, quantity};
+use crate::cluster_error::{self, Cure};
+
+/// Field manager of everything that the operator writes.
+pub const FIELD_MANAGER: &str = "finp2p-operator";
+/// Annotation with a hash of what was applied: tells a field that was taken away from one that
+/// somebody else added.
+pub const APPLIED_ANNOTATION: &str = "sharing.finp2p.io/applied";
+/// Writes of one plan at once: enough to hide the way to the API server, few beside its limit of
+/// requests in flight.
+pub const WRITES_AT_ONCE: usize = 16;
+
+/// Why something was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// A person must decide; the rest of the plan is written. A sentence for the status.
+    #[error("{0}")]
+    Obstacle(String),
+    /// A write failed; the plan is made and applied again.
+    #[error("{what} could not be written")]
+    Write {
+        /// Kind and name.
+        what: String,
+        /// Why.
+        #[source]
+        source: Box<kube::Error>,
+    },
+}
+
+impl Problem {
+    fn of(what: String, error: kube::Error) -> Self {
+        match cluster_error::cure(&error) {
+            Cure::Person => Self::Obstacle(format!(
+                "the API server refuses {what}: {}",
+                cluster_error::clause(&error)
+            )),
+            Cure::Gone | Cure::Conflict | Cure::Retry => Self::Write {
+                what,
+                source: Box::new(error),
+            },
+        }
+    }
+
+    /// Whether the namespace or the object is going away, so that nothing is wrong.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Write { source, .. } => cluster_error::cure(source) == Cure::Gone,
+            Self::Obstacle(_) => false,
+        }
+    }
+}
+
+/// Writes one namespace's plans.
+pub struct Applier {
+    client: Client,
+    namespace: String,
+    /// Content of each owned object as it was after we wrote it, by kind and name: what the API
+    /// server made of a field (a quantity in its canonical form) is no reason to write again.
+    settled: BTreeMap<(String, String), (u64, u64)>,
+    /// Size that the volume's claim is known to have.
+    grown: Option<String>,
+}
+
+impl Applier {
+    /// Writes to a namespace.
+    pub fn new(client: Client, namespace: &str) -> Self {
+        Self {
+            client,
+            namespace: namespace.to_owned(),
+            settled: BTreeMap::new(),
+            grown: None,
+        }
+    }
+
+    /// Writes what differs. Returns what stood in the way, each a sentence.
+    ///
+    /// # Errors
+    /// [`Problem::Write`] at the first write of the configuration that failed.
+    pub async fn apply(
+        &mut self,
+        plan: &Plan,
+        watched: &Watched,
+        store_key: impl FnOnce() -> Zeroizing<[u8; 32]>,
+    ) -> Result<Vec<String>, Problem> {
+        let mut obstacles = Vec::new();
+        let mut failed = None;
+        let mut keep = |result: Result<(), Problem>| match result {
+            Ok(()) => {}
+            Err(Problem::Obstacle(text)) => obstacles.push(text),
+            Err(problem) => failed = Some(problem),
+        };
+        if let Some(owned) = &plan.owned {
+            keep(self.owned(&watched.roles, &owned.role).await);
+            keep(self.owned(&watched.bindings, &owned.binding).await);
+        }
+        keep(self.configure(plan, &watched.configs).await);
+        if let Some(owned) = &plan.owned {
+            for service in &owned.services {
+                keep(self.owned(&watched.services, service).await);
+            }
+            if let Some(policy) = &owned.network_policy {
+                keep(self.owned(&watched.network_policies, policy).await);
+            }
+            keep(self.store_key(owned, watched, store_key).await);
+            if let Some(set) = &owned.stateful_set {
+                keep(self.owned(&watched.stateful_sets, set).await);
+            }
+            keep(self.grow(owned).await);
+        }
+        match failed {
+            Some(problem) => Err(problem),
+            None => Ok(obstacles),
+        }
+    }
+
+    async fn configure(&self, plan: &Plan, cache: &Cache<SidecarConfig>) -> Result<(), Problem> {
+        let writes = plan.writes();
+        let (before, rest): (Vec<_>, Vec<_>) = writes
+            .into_iter()
+            .partition(|c| c.spec.slice.is_some() && c.metadata.generation == Some(1));
+        let (root, edited): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|c| c.spec.root.is_some());
+        for step in [before, root, edited] {
+            let step: Vec<_> = step.into_iter().map(|c| self.config(c, cache)).collect();
+            stream::iter(step)
+                .buffer_unordered(WRITES_AT_ONCE)
+                .try_collect::<Vec<()>>()
+                .await?;
+        }
+        let api: Api<SidecarConfig> = Api::namespaced(self.client.clone(), &self.namespace);
+        for name in &plan.obsolete {
+            match api.delete(name, &DeleteParams::default()).await {
+                Ok(_) => cache.deleted(name),
+                Err(error) if cluster_error::cure(&error) == Cure::Gone => {}
+                Err(error) => return Err(Problem::of(format!("SidecarConfig {name}"), error)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn config(
+        &self,
+        config: &SidecarConfig,
+        cache: &Cache<SidecarConfig>,
+    ) -> Result<(), Problem> {
+        let name = config.name_any();
+        let what = || format!("SidecarConfig {name}");
+        let api: Api<SidecarConfig> = Api::namespaced(self.client.clone(), &self.namespace);
+        let existing = cache.get(&name);
+        let mut body = config.clone();
+        body.metadata.generation = None;
+        body.metadata.uid = None;
+        // The sequence must never go back: a root that somebody else wrote meanwhile is planned anew.
+        body.metadata.resource_version = match (&config.spec.root, existing) {
+            (Some(_), Some(existing)) => existing.metadata.resource_version.clone(),
+            _ => None,
+        };
+        body.status = None;
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let written = api.patch(&name, &params, &Patch::Apply(&body)).await;
+        cache.wrote(written.map_err(|error| Problem::of(what(), error))?);
+        Ok(())
+    }
+
+    /// Writes one object that goes with the local organization, if it is not there as planned.
+    async fn owned<K>(&mut self, cache: &Cache<K>, planned: &K) -> Result<(), Problem>
+    where
+        K: Kind + Serialize,
+    {
+        let (kind, name) = (K::kind(&()).into_owned(), planned.name_any());
+        let what = || format!("{kind} {name}");
+        let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
+        let hash = hash(&json!(planned));
+        let mut body = planned.clone();
+        body.annotations_mut()
+            .insert(APPLIED_ANNOTATION.to_owned(), format!("{hash:016x}"));
+        let existing = match cache.get(&name) {
+            Some(existing) => Some(existing.as_ref().clone()),
+            // One that does not carry our label is not in the cache.
+            None => api
+                .get_opt(&name)
+                .await
+                .map_err(|error| Problem::of(what(), error))?,
+        };
+        let key = (kind.clone(), name.clone());
+        if let Some(existing) = &existing {
+            refuse_foreign(&kind, existing.meta(), planned.meta())?;
+            let live = content(&json!(existing));
+            let settled = self.settled.get(&key) == Some(&(hash, self::hash(&live)));
+            if settled || contains(&live, &json!(body)) {
+                return Ok(());
+            }
+        }
+        let mut params = PatchParams::apply(FIELD_MANAGER);
+        // What is ours is put back as planned, whoever changed it.
+        params.force = existing.is_some();
+        let written = api.patch(&name, &params, &Patch::Apply(&body)).await;
+        let written = written.map_err(|error| Problem::of(what(), error))?;
+        let live = self::hash(&content(&json!(&written)));
+        self.settled.insert(key, (hash, live));
+        cache.wrote(written);
+        Ok(())
+    }
+
+    /// Makes the store key once. A key that is gone while its volume is there is never made anew:
+    /// what is on the volume could not be read with another.
+    async fn store_key(
+        &self,
+        owned: &Owned,
+        watched: &Watched,
+        key: impl FnOnce() -> Zeroizing<[u8; 32]>,
+    ) -> Result<(), Problem> {
+        let Some(name) = &owned.store_key else {
+            return Ok(());
+        };
+        if watched.secrets.get(name).is_some() {
+            return Ok(());
+        }
+        let what = || format!("Secret {name}");
+        let claims: Api<PersistentVolumeClaim> =
+            Api::namespaced(self.client.clone(), &self.namespace);
+        let claim = claims.get_opt(&owned.claim).await;
+        if claim.map_err(|error| Problem::of(what(), error))?.is_some() {
+            return Err(Problem::Obstacle(format!(
+                "Secret {name}, the store key, is gone while the volume {} that it opens is there: restore the Secret from a backup, or delete the volume and with it the private store",
+                owned.claim
+            )));
+        }
+        let secret: Secret = serde_json::from_value(json!({
+            "metadata": {"name": name, "labels": {MANAGED_BY.0: MANAGED_BY.1}},
+            "type": "Opaque",
+            "immutable": true,
+        }))
+        .unwrap_or_default();
+        let bytes = k8s_openapi::ByteString(key().to_vec());
+        let mut secret = Secret {
+            data: Some([(STORE_KEY.to_owned(), bytes)].into()),
+            ..secret
+        };
+        let params = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let created = secrets.create(&params, &secret).await;
+        for bytes in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
+            zeroize::Zeroize::zeroize(&mut bytes.0);
+        }
+        match created {
+            Ok(_) => Ok(()),
+            // It was made meanwhile, and the watch has not told yet.
+            Err(error) if cluster_error::cure(&error) == Cure::Conflict => Ok(()),
+            Err(error) => Err(Problem::of(what(), error)),
+        }
+    }
+
+    async fn grow(&mut self, owned: &Owned) -> Result<(), Problem> {
+        let Some(size) = &owned.grow_to else {
+            return Ok(());
+        };
+        if self.grown.as_ref() == Some(size) {
+            return Ok(());
+        }
+        let what = || format!("PersistentVolumeClaim {}", owned.claim);
+        let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), &self.namespace);
+        let claim = api.get_opt(&owned.claim).await;
+        let Some(claim) = claim.map_err(|error| Problem::of(what(), error))? else {
+            return Ok(());
+        };
+        let requests = claim.spec.and_then(|spec| spec.resources?.requests);
+        let requested = requests.and_then(|requests| quantity::bytes(&requests.get("storage")?.0));
+        if requested < quantity::bytes(size) {
+            let patch = json!({"spec": {"resources": {"requests": {"storage": size}}}});
+            let params = PatchParams {
+                field_manager: Some(FIELD_MANAGER.to_owned()),
+                ..PatchParams::default()
+            };
+            api.patch(&owned.claim, &params, &Patch::Merge(&patch))
+                .await
+                .map_err(|error| Problem::of(what(), error))?;
+        }
+        self.grown = Some(size.clone());
+        Ok(())
+    }
+}
+
+fn refuse_foreign(kind: &str, existing: &ObjectMeta, planned: &ObjectMeta) -> Result<(), Problem> {
+    let name = planned.name.as_deref().unwrap_or_default();
+    let controller = |metadata: &ObjectMeta| {
+        let mut owners = metadata.owner_references.iter().flatten();
+        owners.find(|owner| owner.controller == Some(true)).cloned()
+    };
+    let (Some(own), theirs) = (controller(planned), controller(existing)) else {
+        return Ok(());
+    };
+    let obstacle = match theirs {
+        Some(theirs) if theirs.uid == own.uid => return Ok(()),
+        Some(theirs) if theirs.kind == own.kind && theirs.api_version == own.api_version => {
+            format!(
+                "{kind} {name} still belongs to a former PeerOrganization {}: Kubernetes' garbage collector removes it",
+                theirs.name
+            )
+        }
+        Some(theirs) => format!(
+            "{kind} {name} belongs to {} {} and is left alone: rename or delete it",
+            theirs.kind, theirs.name
+        ),
+        None => format!(
+            "{kind} {name} was not made by this operator and is left alone: rename or delete it, or run this organization in another namespace"
+        ),
+    };
+    Err(Problem::Obstacle(obstacle))
+}
+
+/// Whether the live object says everything that the planned one says. Lists have to be as long;
+/// fields that the API server or others added do not count.
+pub fn contains(live: &Value, planned: &Value) -> bool {
+    match (live, planned) {
+        (Value::Object(live), Value::Object(planned)) => planned.iter().all(|(key, planned)| {
+            match live.get(key) {
+                Some(live) => contains(live, planned),
+                // An empty object or list that was planned is often left out by the server.
+                None => match planned {
+                    Value::Object(empty) => empty.is_empty(),
+                    Value::Array(empty) => empty.is_empty(),
+                    Value::Null => true,
+                    _ => false,
+                },
+            }
+        }),
+        (Value::Array(live), Value::Array(planned)) => {
+            live.len() == planned.len() && live.iter().zip(planned).all(|(l, p)| contains(l, p))
+        }
+        (live, planned) => live == planned,
+    }
+}
+
+/// An object without what changes by itself.
+fn content(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Value::Object(fields) = &mut object {
+        fields.remove("status");
+        if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
+            for field in ["resourceVersion", "generation", "managedFields"] {
+                metadata.remove(field);
+            }
+        }
+    }
+    object
+}
+
+/// A hash that tells two contents apart; serde_json keeps maps sorted.
+fn hash(value: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.to_string().hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,184 @@
+//! What a node needs of its cluster beside its configuration, as one list.
+//!
+//! Everything here goes with the local organization, by owner reference, but for the store key and
+//! the volume: those stay, and making the organization again resumes.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::names::{MANAGED_BY, Names};
+use super::rbac::ContentNames;
+use super::{network_policy, quantity, rbac, root, service, stateful_set};
+use crate::node::inputs::Inputs;
+use crate::node::validate::{Local, Validated};
+
+/// The cluster that a node's pod runs on, and what stands on it already.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cluster {
+    /// Image of the sidecar, unless the node names its own.
+    pub sidecar_image: String,
+    /// Labels of the namespaces whose pods may scrape the metrics; `None`: nobody's.
+    pub metrics_from: Option<BTreeMap<String, String>>,
+    /// Claim templates of the StatefulSet that exists.
+    pub volume_claim_templates: Option<Vec<PersistentVolumeClaim>>,
+    /// What stood in the way when the last plan was applied, each a sentence that says how to
+    /// mend it.
+    pub obstacles: Vec<String>,
+}
+
+/// A port of the node's pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// Peers.
+    P2p,
+    /// The organization's own programs.
+    Api,
+    /// Metrics and probes.
+    Metrics,
+}
+
+impl Port {
+    /// Its name in pod and Services.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::P2p => "p2p",
+            Self::Api => "api",
+            Self::Metrics => "metrics",
+        }
+    }
+
+    /// Its number.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::P2p => 4001,
+            Self::Api => 4080,
+            Self::Metrics => 4090,
+        }
+    }
+}
+
+/// What a builder looks at.
+pub struct Scene<'s> {
+    /// Everything that was observed.
+    pub inputs: &'s Inputs,
+    /// The local organization.
+    pub local: &'s Local<'s>,
+}
+
+impl Scene<'_> {
+    /// Metadata of an object that goes with the local organization.
+    pub fn metadata(&self, name: String) -> ObjectMeta {
+        ObjectMeta {
+            labels: Some(self.labels()),
+            owner_references: Some(vec![root::owner_reference(self.local)]),
+            name: Some(name),
+            namespace: Some(self.inputs.namespace.clone()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    /// Labels of everything that belongs to the node.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.selector();
+        labels.insert(MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned());
+        labels
+    }
+
+    /// Labels that find the node's pod.
+    pub fn selector(&self) -> BTreeMap<String, String> {
+        service::pod_labels(&self.local.id)
+    }
+}
+
+/// What should stand on the cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Owned {
+    /// The node's rights: written before the configuration that needs them.
+    pub role: Role,
+    /// Gives them to the node.
+    pub binding: RoleBinding,
+    /// The Services.
+    pub services: Vec<Service>,
+    /// Who may connect; `None` when it could not be built, then what exists stays.
+    pub network_policy: Option<NetworkPolicy>,
+    /// The pod; `None` when it could not be built, then what runs goes on as it is.
+    pub stateful_set: Option<StatefulSet>,
+    /// A store key that is to be made, if there is none: name of its Secret. It is never written
+    /// twice.
+    pub store_key: Option<String>,
+    /// The claim of the node's volume.
+    pub claim: String,
+    /// Size that the claim must have at least, when that is more than it was made with.
+    pub grow_to: Option<String>,
+    /// Mistakes in the node's spec that kept something from being built, each a sentence.
+    pub mistakes: Vec<String>,
+}
+
+/// Everything that the node of a namespace needs.
+pub fn all(inputs: &Inputs, validated: &Validated<'_>) -> Option<Owned> {
+    let local = validated.local.as_ref().ok()?;
+    let cluster = inputs.cluster.as_ref()?;
+    let scene = Scene { inputs, local };
+    let names = Names::new(&local.id);
+    let content = ContentNames::of(&validated.assets);
+    let mut mistakes = Vec::new();
+    let mut keep = |built: Result<(), String>| mistakes.extend(built.err());
+    let stateful_set = stateful_set::build(&scene, &names, cluster);
+    let network_policy = network_policy::build(&scene, &names, cluster);
+    keep(stateful_set.as_ref().map(drop).map_err(Clone::clone));
+    keep(network_policy.as_ref().map(drop).map_err(Clone::clone));
+    let grow_to = grow(local, cluster);
+    keep(grow_to.as_ref().map(drop).map_err(Clone::clone));
+    Some(Owned {
+        role: rbac::role(&scene, &names, &content),
+        binding: rbac::binding(&scene, &names),
+        services: vec![service::p2p(&scene, &names), service::api(&scene, &names)],
+        network_policy: network_policy.ok(),
+        stateful_set: stateful_set.ok(),
+        store_key: local.node.store_key.is_none().then(|| names.store_key()),
+        claim: names.claim(),
+        grow_to: grow_to.ok().flatten(),
+        mistakes,
+    })
+}
+
+/// What is wrong with the parts of `node` that concern the cluster: the first mistake, as a
+/// sentence. The rest of the node works on meanwhile.
+pub fn mistake(inputs: &Inputs, local: &Local<'_>) -> Option<String> {
+    let cluster = inputs.cluster.clone().unwrap_or_default();
+    let scene = Scene { inputs, local };
+    let names = Names::new(&local.id);
+    let built = [
+        stateful_set::build(&scene, &names, &cluster).map(drop),
+        network_policy::build(&scene, &names, &cluster).map(drop),
+        grow(local, &cluster).map(drop),
+    ];
+    built.into_iter().find_map(Result::err)
+}
+
+/// The size that the volume's claim must grow to.
+fn grow(local: &Local<'_>, cluster: &Cluster) -> Result<Option<String>, String> {
+    let templates = cluster.volume_claim_templates.iter().flatten();
+    let made_with = templates
+        .filter_map(|claim| claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref())
+        .find_map(|requests| requests.get("storage"));
+    let (Some(made_with), Some(storage)) = (made_with, &local.node.storage) else {
+        return Ok(None);
+    };
+    match (
+        quantity::bytes(&made_with.0),
+        quantity::bytes(&storage.size),
+    ) {
+        (Some(before), Some(now)) if now < before => Err(format!(
+            "node.storage.size is {}, and the volume was made with {}: a volume may only grow",
+            storage.size, made_with.0
+        )),
+        (Some(before), Some(now)) if now > before => Ok(Some(storage.size.clone())),
+        _ => Ok(None),
+    }
+}

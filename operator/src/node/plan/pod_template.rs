@@ -1,0 +1,149 @@
+//! The pod template overlay: what it may say, and how it lies under the operator's own fields.
+//!
+//! The overlay brings the bank's own containers into the node's pod. It may not reach the private
+//! store, its key or the sidecar's token, nor replace the sidecar or leave the pod's own
+//! namespaces.
+
+use serde_json::{Map, Value};
+
+use super::names::{CONTAINER, STATE_VOLUME, STORE_KEY_VOLUME, TOKEN_VOLUME};
+
+/// Most bytes of an overlay as JSON.
+const OVERLAY_MAX_BYTES: usize = 32 * 1024;
+/// Lists of a pod whose items are found by name.
+const NAMED_LISTS: [&str; 4] = [
+    "containers",
+    "initContainers",
+    "volumes",
+    "imagePullSecrets",
+];
+/// What the operator decides alone.
+const RESERVED: [&str; 7] = [
+    "serviceAccountName",
+    "serviceAccount",
+    "automountServiceAccountToken",
+    "hostNetwork",
+    "hostPID",
+    "hostIPC",
+    "shareProcessNamespace",
+];
+
+/// Why an overlay is refused, as the end of "podTemplate …".
+///
+/// # Errors
+/// A sentence that says what to change.
+pub fn check(overlay: &Value) -> Result<(), String> {
+    let size = serde_json::to_vec(overlay).map_or(usize::MAX, |json| json.len());
+    if size > OVERLAY_MAX_BYTES {
+        return Err(format!(
+            "takes {} KiB and may take {}: keep long texts in ConfigMaps",
+            size.div_ceil(1024),
+            OVERLAY_MAX_BYTES / 1024
+        ));
+    }
+    let Value::Object(template) = overlay else {
+        return Err("must be an object with metadata and spec".to_owned());
+    };
+    if let Some(other) = template.keys().find(|k| *k != "metadata" && *k != "spec") {
+        return Err(format!("has {other}, and may have metadata and spec only"));
+    }
+    let spec = match template.get("spec") {
+        None => return Ok(()),
+        Some(Value::Object(spec)) => spec,
+        Some(_) => return Err("has a spec that is no object".to_owned()),
+    };
+    if let Some(field) = RESERVED.iter().find(|field| spec.contains_key(**field)) {
+        return Err(format!(
+            "sets spec.{field}, which is the operator's alone: leave it out"
+        ));
+    }
+    for list in ["containers", "initContainers"] {
+        items(spec, list)?
+            .iter()
+            .try_for_each(|c| check_container(list, c))?;
+    }
+    let reserved = [STATE_VOLUME, STORE_KEY_VOLUME, TOKEN_VOLUME];
+    for volume in items(spec, "volumes")? {
+        let name = name(volume);
+        if reserved.contains(&name) {
+            return Err(format!(
+                "names a volume {name}, which is the sidecar's: call it something else"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_container(list: &str, container: &Value) -> Result<(), String> {
+    let name = name(container);
+    if name.is_empty() {
+        return Err(format!("has an item without name in spec.{list}"));
+    }
+    if name == CONTAINER {
+        return Err(format!(
+            "names a container {CONTAINER}, which is the operator's: use image and resources under node instead"
+        ));
+    }
+    let mounts = container.get("volumeMounts").and_then(Value::as_array);
+    let devices = container.get("volumeDevices").and_then(Value::as_array);
+    let reserved = [STATE_VOLUME, STORE_KEY_VOLUME, TOKEN_VOLUME];
+    let mounted = mounts.into_iter().chain(devices).flatten();
+    match mounted.map(self::name).find(|n| reserved.contains(n)) {
+        Some(volume) => Err(format!(
+            "mounts the sidecar's volume {volume} into container {name}: the private store, its key and the sidecar's token are the sidecar's alone"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn items<'v>(spec: &'v Map<String, Value>, list: &str) -> Result<&'v [Value], String> {
+    match spec.get(list) {
+        None => Ok(&[]),
+        Some(Value::Array(items)) => Ok(items),
+        Some(_) => Err(format!("has a spec.{list} that is no list")),
+    }
+}
+
+fn name(item: &Value) -> &str {
+    item.get("name").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Whether the overlay brings containers that run beside the sidecar.
+pub fn has_containers(overlay: Option<&Value>) -> bool {
+    overlay
+        .and_then(|overlay| overlay.pointer("/spec/containers"))
+        .and_then(Value::as_array)
+        .is_some_and(|containers| !containers.is_empty())
+}
+
+/// The operator's fields over the overlay's: objects are merged, named lists by name, anything
+/// else is the operator's.
+pub fn merge(overlay: Value, own: Value) -> Value {
+    match (overlay, own) {
+        (Value::Object(mut under), Value::Object(over)) => {
+            for (key, own) in over {
+                let merged = match under.remove(&key) {
+                    Some(Value::Array(under)) if NAMED_LISTS.contains(&key.as_str()) => match own {
+                        Value::Array(own) => Value::Array(merge_named(under, own)),
+                        own => own,
+                    },
+                    Some(under) => merge(under, own),
+                    None => own,
+                };
+                under.insert(key, merged);
+            }
+            Value::Object(under)
+        }
+        (_, own) => own,
+    }
+}
+
+/// The operator's items first: a native sidecar starts before the containers that use it.
+fn merge_named(under: Vec<Value>, own: Vec<Value>) -> Vec<Value> {
+    let taken: Vec<String> = own.iter().map(|item| name(item).to_owned()).collect();
+    let others = under
+        .into_iter()
+        .filter(|item| !taken.iter().any(|taken| taken == name(item)));
+    let others: Vec<Value> = others.collect();
+    own.into_iter().chain(others).collect()
+}

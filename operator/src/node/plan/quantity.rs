@@ -1,0 +1,43 @@
+//! Sizes as Kubernetes writes them, as far as `storage.size` allows them: `50Gi`, `1.5Ti`, `100G`.
+
+/// Bytes of a quantity, rounded down; `None` for a text that is none.
+pub fn bytes(text: &str) -> Option<u128> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u128 = match text.get(digits.len()..)? {
+        "" => 1,
+        "k" => 1000,
+        "M" => 1000_u128.pow(2),
+        "G" => 1000_u128.pow(3),
+        "T" => 1000_u128.pow(4),
+        "Ki" => 1 << 10,
+        "Mi" => 1 << 20,
+        "Gi" => 1 << 30,
+        "Ti" => 1 << 40,
+        _ => return None,
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let whole: u128 = whole.parse().ok()?;
+    let scale = 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let parts = match fraction {
+        "" => 0,
+        digits => digits.parse::<u128>().ok()?,
+    };
+    let of_parts = parts.checked_mul(unit)?.checked_div(scale)?;
+    whole.checked_mul(unit)?.checked_add(of_parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_schema_of_storage_size_allows() {
+        assert_eq!(bytes("50Gi"), Some(50 << 30));
+        assert_eq!(bytes("1.5Ki"), Some(1536));
+        assert_eq!(bytes("100G"), Some(100_000_000_000));
+        assert_eq!(bytes("7"), Some(7));
+        for wrong in ["", "Gi", "5Pi", "1.Gi5", "-1", "1e3", "1.x"] {
+            assert_eq!(bytes(wrong), None, "{wrong}");
+        }
+    }
+}

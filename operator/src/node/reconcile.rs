@@ -1,0 +1,412 @@
+//! One namespace, kept as its objects say: observe → validate and plan → sign → apply → report.
+//!
+//! Each namespace has a task of its own, so that what is wrong in one never delays another.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client, ResourceExt as _};
+use rand::Rng as _;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::apply::{Applier, Problem};
+use super::inputs::{Claim, Cluster, Dialling, Inputs, Previous, SignerState};
+use super::observe::{Watched, observed};
+use super::plan::names::Names;
+use super::plan::{Memory, Plan, service};
+use super::report::{Speaker, Told};
+use super::sign;
+use crate::cluster_error;
+use crate::keys::signer::Signer;
+use crate::keys::signer_command::SignerCommand;
+use crate::metrics::Metrics;
+
+/// Changes are gathered for this long before they are planned: one `kubectl apply` of a folder is
+/// many events.
+const GATHER: Duration = Duration::from_millis(5);
+/// After a failure the plan is tried again after this long, doubled each time.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+/// Longest pause between two tries.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+/// What a person must mend outside our objects is looked at again after this long.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// A status that waits for the node is looked at again after this long.
+const HELD: Duration = Duration::from_millis(500);
+/// Longest wait for a moment at which time changes the answer: clocks are set.
+const BOUNDARY_MAX: Duration = Duration::from_secs(600);
+
+/// What all namespaces share.
+pub struct World {
+    /// The client.
+    pub client: Client,
+    /// Image of the sidecar.
+    pub sidecar_image: String,
+    /// Labels of the namespaces whose pods may scrape the nodes.
+    pub metrics_from: Option<BTreeMap<String, String>>,
+    /// Signs with keys that are elsewhere.
+    pub signer_command: Option<SignerCommand>,
+    /// Who writes Events.
+    pub instance: String,
+    /// The clock.
+    pub clock: fn() -> Timestamp,
+    /// Numbers.
+    pub metrics: Arc<Metrics>,
+    /// Local organizations by namespace; a namespace that was not read yet is not in it.
+    pub claims: Mutex<BTreeMap<String, Vec<Claim>>>,
+    /// How many namespaces are watched.
+    pub namespaces: usize,
+    /// Counts changes of `claims`, for the other namespaces.
+    pub claimed: watch::Sender<u64>,
+}
+
+impl World {
+    /// Takes note of the claims of one namespace; returns those of all, and whether every
+    /// namespace was read.
+    fn claim(&self, namespace: &str, claims: Vec<Claim>) -> (Vec<Claim>, bool) {
+        let mut all = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.get(namespace) != Some(&claims) {
+            all.insert(namespace.to_owned(), claims);
+            self.claimed.send_modify(|n| *n = n.wrapping_add(1));
+        }
+        let claims = all.values().flatten().cloned().collect();
+        (claims, all.len() == self.namespaces)
+    }
+}
+
+/// Keeps one namespace.
+pub struct Keeper {
+    namespace: String,
+    world: Arc<World>,
+    watched: Arc<Watched>,
+    applier: Applier,
+    speaker: Speaker,
+    memory: Memory,
+    obstacles: Vec<String>,
+    /// The signer, and the version of the Secret that it was made of.
+    signer: Option<(String, String, Arc<Result<Signer, SignerState>>)>,
+}
+
+/// When to look again although nothing was edited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Next {
+    at_latest: Duration,
+}
+
+impl Keeper {
+    /// A keeper of a namespace that is watched.
+    pub fn new(namespace: &str, world: Arc<World>, watched: Arc<Watched>) -> Self {
+        let client = world.client.clone();
+        Self {
+            applier: Applier::new(client.clone(), namespace),
+            speaker: Speaker::new(client, namespace, &world.instance),
+            namespace: namespace.to_owned(),
+            world,
+            watched,
+            memory: Memory::default(),
+            obstacles: Vec::new(),
+            signer: None,
+        }
+    }
+
+    /// Keeps the namespace until the task is dropped. `changed` counts its changes.
+    pub async fn keep(mut self, mut changed: watch::Receiver<u64>) {
+        let mut claimed = self.world.claimed.subscribe();
+        let mut retry = RETRY_FIRST;
+        loop {
+            changed.borrow_and_update();
+            claimed.borrow_and_update();
+            let wait = if self.watched.is_complete() {
+                let begun = Instant::now();
+                let result = self.reconcile().await;
+                let took = begun.elapsed();
+                self.world
+                    .metrics
+                    .reconciled(&self.namespace, took.as_secs_f64());
+                match result {
+                    Ok(next) => {
+                        retry = RETRY_FIRST;
+                        next.at_latest
+                    }
+                    Err(problem) => {
+                        self.tell(&problem);
+                        let pause = jittered(retry);
+                        retry = (retry * 2).min(RETRY_MAX);
+                        tokio::time::sleep(pause).await;
+                        continue;
+                    }
+                }
+            } else {
+                LOOK_AGAIN
+            };
+            tokio::select! {
+                _ = changed.changed() => {}
+                _ = claimed.changed() => {}
+                () = tokio::time::sleep(wait) => continue,
+            }
+            self.world.metrics.queued(1);
+            tokio::time::sleep(GATHER).await;
+            self.world.metrics.queued(-1);
+        }
+    }
+
+    fn tell(&self, problem: &Problem) {
+        self.world.metrics.failed(&self.namespace, "apply");
+        let text = cluster_error::chain(problem);
+        if problem.is_gone() {
+            tracing::info!(namespace = self.namespace, "{text}");
+        } else {
+            tracing::warn!(namespace = self.namespace, "{text}; trying again");
+        }
+    }
+
+    async fn reconcile(&mut self) -> Result<Next, Problem> {
+        let Some(inputs) = self.observe().await? else {
+            return Ok(Next { at_latest: HELD });
+        };
+        let signer = self
+            .signer
+            .as_ref()
+            .map(|(_, _, signer)| Arc::clone(signer));
+        let (plan, refusals) = self.plan(inputs, signer).await;
+        for refusal in refusals {
+            tracing::warn!(
+                namespace = self.namespace,
+                "a certificate was not signed: {refusal}"
+            );
+        }
+        let applied = self
+            .applier
+            .apply(&plan, &self.watched, || {
+                let mut key = Zeroizing::new([0; 32]);
+                rand::rng().fill_bytes(key.as_mut_slice());
+                key
+            })
+            .await;
+        self.memory = plan.memory.clone();
+        // What went wrong with a write is no reason to leave users without a status.
+        let told = self.report(&plan).await;
+        let obstacles = applied?;
+        let obstacles_changed = obstacles != self.obstacles;
+        self.obstacles = obstacles;
+        Ok(Next {
+            at_latest: self.next(&plan, told, obstacles_changed),
+        })
+    }
+
+    /// Everything that decides the namespace now; `None` while that is not known.
+    async fn observe(&mut self) -> Result<Option<Inputs>, Problem> {
+        let namespace = self.namespace.clone();
+        let (claims, all_read) = self
+            .world
+            .claim(&namespace, self.watched.claims(&namespace));
+        self.count();
+        let own = claims.iter().filter(|c| c.namespace == namespace).min();
+        let organization = own.map(|claim| claim.organization_id.clone());
+        let previous = self.previous(organization.as_deref());
+        if !all_read && previous.is_none() {
+            // Another namespace may have an older claim to this organization.
+            return Ok(None);
+        }
+        if let Some(newer) = self.watched.configs.unreadable().first() {
+            tracing::error!(
+                namespace,
+                "SidecarConfig {} was written by a newer operator: run that version, or delete the object: {}",
+                newer.name,
+                newer.error
+            );
+            return Ok(None);
+        }
+        let signer = self.signer_state(own.map(|c| c.name.clone())).await?;
+        let names = organization.as_deref().map(Names::new);
+        let report = previous.as_ref().and_then(|p| p.root.status.clone());
+        Ok(Some(Inputs {
+            organizations: observed(&namespace, &self.watched.organizations),
+            assets: observed(&namespace, &self.watched.assets),
+            policies: observed(&namespace, &self.watched.policies),
+            sources: self.watched.sources(),
+            claims,
+            signer,
+            signed: Vec::new(),
+            dialling: Dialling::Network {
+                service: names.as_ref().and_then(|names| self.addresses(names)),
+            },
+            cluster: Some(self.cluster(names.as_ref())),
+            previous,
+            report,
+            now: (self.world.clock)(),
+            namespace,
+        }))
+    }
+
+    fn previous(&self, organization: Option<&str>) -> Option<Previous> {
+        let root = self.watched.configs.get(organization?)?;
+        root.spec.root.as_ref()?;
+        let configs = self.watched.configs.objects();
+        let slices = configs.iter().filter(|config| config.spec.slice.is_some());
+        Some(Previous {
+            root: root.as_ref().clone(),
+            slices: slices.map(|slice| slice.as_ref().clone()).collect(),
+            memory: self.memory.clone(),
+        })
+    }
+
+    /// Where peers reach the node; a Service that is not made yet will have its own name.
+    fn addresses(&self, names: &Names) -> Option<Vec<String>> {
+        match self.watched.services.get(&names.node()) {
+            Some(service) => service::addresses(&service),
+            None => None,
+        }
+    }
+
+    fn cluster(&self, names: Option<&Names>) -> Cluster {
+        let set = names.and_then(|names| self.watched.stateful_sets.get(&names.node()));
+        Cluster {
+            sidecar_image: self.world.sidecar_image.clone(),
+            metrics_from: self.world.metrics_from.clone(),
+            volume_claim_templates: set.and_then(|set| set.spec.volume_claim_templates.clone()),
+            obstacles: self.obstacles.clone(),
+        }
+    }
+
+    /// The issuing key, read again when its Secret is another.
+    async fn signer_state(&mut self, local: Option<String>) -> Result<SignerState, Problem> {
+        let local = local.and_then(|name| self.watched.organizations.get(&name));
+        let Some((local, node)) = local
+            .as_ref()
+            .and_then(|l| Some((l, l.spec.node.as_ref()?)))
+        else {
+            self.signer = None;
+            return Ok(SignerState::Missing);
+        };
+        let name = &node.signer.secret_name;
+        let Some(version) = self
+            .watched
+            .secrets
+            .get(name)
+            .and_then(|s| s.resource_version())
+        else {
+            self.signer = None;
+            return Ok(SignerState::Missing);
+        };
+        let known = self.signer.as_ref();
+        if !known.is_some_and(|(n, v, _)| (n, v) == (name, &version)) {
+            let organization = local.spec.organization_id.clone();
+            let organization = organization.unwrap_or_else(|| local.name_any());
+            let data = self.read_secret(name).await?;
+            let signer = match &self.world.signer_command {
+                Some(command) => {
+                    Signer::elsewhere(&organization, &node.network, &data, command.clone())
+                }
+                None => Signer::from_secret(&organization, &node.network, &data),
+            };
+            let signer = signer.map_err(|error| SignerState::Unusable(error.to_string()));
+            self.signer = Some((name.clone(), version, Arc::new(signer)));
+        }
+        let signer = self.signer.as_ref().map(|(_, _, signer)| signer.as_ref());
+        Ok(match signer {
+            Some(Ok(signer)) => signer.state(),
+            Some(Err(state)) => state.clone(),
+            None => SignerState::Missing,
+        })
+    }
+
+    async fn read_secret(
+        &self,
+        name: &str,
+    ) -> Result<BTreeMap<String, Zeroizing<Vec<u8>>>, Problem> {
+        let api: Api<Secret> = Api::namespaced(self.world.client.clone(), &self.namespace);
+        let secret = api.get(name).await.map_err(|source| Problem::Write {
+            what: format!("the status for Secret {name}"),
+            source: Box::new(source),
+        })?;
+        let data = secret.data.into_iter().flatten();
+        Ok(data
+            .map(|(key, mut bytes)| {
+                let copy = Zeroizing::new(bytes.0.clone());
+                bytes.0.zeroize();
+                (key, copy)
+            })
+            .collect())
+    }
+
+    /// Plans on a thread of its own: ten thousand assets take a moment, and a signer that is
+    /// elsewhere takes longer.
+    async fn plan(
+        &self,
+        mut inputs: Inputs,
+        signer: Option<Arc<Result<Signer, SignerState>>>,
+    ) -> (Plan, Vec<String>) {
+        let planned = tokio::task::spawn_blocking(move || {
+            let signer = signer
+                .as_ref()
+                .and_then(|signer| signer.as_ref().as_ref().ok());
+            sign::plan_and_sign(&mut inputs, signer, &mut rand::rng())
+        });
+        match planned.await {
+            Ok(planned) => planned,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    async fn report(&mut self, plan: &Plan) -> Told {
+        let now = (self.world.clock)();
+        let told = self.speaker.report(plan, &self.watched).await;
+        let speaker = &mut self.speaker;
+        speaker
+            .unreadable::<finp2p_crds::PeerOrganization>(
+                &self.watched.organizations.unreadable(),
+                now,
+            )
+            .await;
+        speaker
+            .unreadable::<finp2p_crds::SharedAsset>(&self.watched.assets.unreadable(), now)
+            .await;
+        speaker
+            .unreadable::<finp2p_crds::SharingPolicy>(&self.watched.policies.unreadable(), now)
+            .await;
+        self.world.metrics.told(&self.namespace, told.written);
+        if told.failed > 0 {
+            self.world.metrics.failed(&self.namespace, "report");
+        }
+        told
+    }
+
+    fn next(&self, plan: &Plan, told: Told, obstacles_changed: bool) -> Duration {
+        let now = (self.world.clock)();
+        let boundary = plan.next_boundary.map_or(BOUNDARY_MAX, |at| {
+            Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+        });
+        let mut at_latest = boundary.min(BOUNDARY_MAX);
+        if told.held > 0 || told.failed > 0 {
+            at_latest = at_latest.min(HELD);
+        }
+        if obstacles_changed {
+            // The status does not say so yet.
+            at_latest = Duration::ZERO;
+        } else if !self.obstacles.is_empty() {
+            at_latest = at_latest.min(LOOK_AGAIN);
+        }
+        at_latest
+    }
+
+    fn count(&self) {
+        let counts = [
+            ("PeerOrganization", self.watched.organizations.count()),
+            ("SharedAsset", self.watched.assets.count()),
+            ("SharingPolicy", self.watched.policies.count()),
+            ("SidecarConfig", self.watched.configs.count()),
+        ];
+        for (kind, count) in counts {
+            self.world.metrics.watched(&self.namespace, kind, count);
+        }
+    }
+}
+
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.5..1.0))
+}

@@ -1,0 +1,333 @@
+//! Report: statuses and Events.
+//!
+//! A status is written when it says something new, once: a change that the node is about to apply
+//! is told when it did, or after a second if it takes longer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use finp2p_crds::CHANGE_ANNOTATION;
+use finp2p_crds::condition::{Condition, Truth, reasons, types};
+use finp2p_crds::peer_organization::PeerOrganizationStatus;
+use finp2p_crds::shared_asset::SharedAssetStatus;
+use finp2p_crds::sharing_policy::SharingPolicyStatus;
+use futures::{StreamExt as _, stream};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::api::{Patch, PatchParams};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::Serialize;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::apply::{FIELD_MANAGER, WRITES_AT_ONCE};
+use super::observe::cache::{Cache, Unreadable};
+use super::observe::{Kind, Watched};
+use super::plan::{ObjectStatus, Plan};
+use crate::cluster_error::{self, Cure};
+
+/// A change that only waits for the node is told after this long: nodes apply in a fraction of it.
+const HOLD: Duration = Duration::from_secs(1);
+/// Events of one plan; a broken selector on ten thousand assets is told by their statuses.
+const EVENTS_MAX: usize = 20;
+/// Longest note that the API server takes.
+const NOTE_MAX_CHARS: usize = 1000;
+
+/// A status that every kind of ours has.
+pub trait Reported: Clone + PartialEq + Serialize + Send + Sync {
+    /// What is true of the object.
+    fn conditions(&self) -> &[Condition];
+}
+
+macro_rules! reported {
+    ($($status:ty),*) => {$(
+        impl Reported for $status {
+            fn conditions(&self) -> &[Condition] {
+                &self.conditions
+            }
+        }
+    )*};
+}
+reported!(
+    PeerOrganizationStatus,
+    SharedAssetStatus,
+    SharingPolicyStatus
+);
+
+/// An object with its status.
+pub trait HasReport {
+    /// The kind's status.
+    type Status: Reported;
+    /// The status that the object has.
+    fn report(&self) -> Option<&Self::Status>;
+}
+
+macro_rules! has_report {
+    ($($kind:ty => $status:ty),*) => {$(
+        impl HasReport for $kind {
+            type Status = $status;
+            fn report(&self) -> Option<&$status> {
+                self.status.as_ref()
+            }
+        }
+    )*};
+}
+has_report!(
+    finp2p_crds::PeerOrganization => PeerOrganizationStatus,
+    finp2p_crds::SharedAsset => SharedAssetStatus,
+    finp2p_crds::SharingPolicy => SharingPolicyStatus
+);
+
+/// What became of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Statuses that were written.
+    pub written: usize,
+    /// Statuses that wait for the node a moment longer.
+    pub held: usize,
+    /// Statuses that could not be written.
+    pub failed: usize,
+}
+
+/// Tells users of one namespace how their objects fare.
+pub struct Speaker {
+    client: Client,
+    namespace: String,
+    recorder: Recorder,
+    /// Since when a status waits for the node, by kind and name.
+    held: BTreeMap<(&'static str, String), Instant>,
+    events_left: usize,
+}
+
+impl Speaker {
+    /// Tells the users of a namespace; `instance` is who tells.
+    pub fn new(client: Client, namespace: &str, instance: &str) -> Self {
+        let reporter = Reporter {
+            controller: FIELD_MANAGER.to_owned(),
+            instance: Some(instance.to_owned()),
+        };
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            namespace: namespace.to_owned(),
+            held: BTreeMap::new(),
+            events_left: 0,
+        }
+    }
+
+    /// Writes what is new.
+    pub async fn report(&mut self, plan: &Plan, watched: &Watched) -> Told {
+        self.events_left = EVENTS_MAX;
+        let mut told = Told::default();
+        self.kind(
+            "PeerOrganization",
+            &plan.organizations,
+            &watched.organizations,
+            &mut told,
+        )
+        .await;
+        self.kind("SharedAsset", &plan.assets, &watched.assets, &mut told)
+            .await;
+        self.kind(
+            "SharingPolicy",
+            &plan.policies,
+            &watched.policies,
+            &mut told,
+        )
+        .await;
+        told
+    }
+
+    async fn kind<K>(
+        &mut self,
+        kind: &'static str,
+        statuses: &[ObjectStatus<K::Status>],
+        cache: &Cache<K>,
+        told: &mut Told,
+    ) where
+        K: HasReport + Kind,
+    {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        for status in statuses {
+            let key = (kind, status.name.clone());
+            if !status.changed {
+                self.held.remove(&key);
+                continue;
+            }
+            if waits_for_the_node(&status.status) {
+                let since = *self.held.entry(key).or_insert(now);
+                if now.duration_since(since) < HOLD {
+                    told.held += 1;
+                    continue;
+                }
+            } else {
+                self.held.remove(&key);
+            }
+            due.push(status);
+        }
+        let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
+        let writes: Vec<_> = due.into_iter().map(|s| write(&api, cache, s)).collect();
+        let results: Vec<_> = stream::iter(writes)
+            .buffer_unordered(WRITES_AT_ONCE)
+            .collect()
+            .await;
+        let mut news = Vec::new();
+        for result in results {
+            match result {
+                Ok(found) => {
+                    told.written += 1;
+                    news.extend(found);
+                }
+                Err(error) if cluster_error::cure(&error) == Cure::Gone => {}
+                Err(error) => {
+                    told.failed += 1;
+                    tracing::warn!(
+                        namespace = self.namespace,
+                        "the status of a {kind} could not be written: {}",
+                        cluster_error::clause(&error)
+                    );
+                }
+            }
+        }
+        for (reference, event) in news {
+            self.publish(&reference, &event).await;
+        }
+    }
+
+    /// Tells about an object by an Event; what is lost is also in its status.
+    pub async fn publish(&mut self, reference: &ObjectReference, event: &Event) {
+        let Some(left) = self.events_left.checked_sub(1) else {
+            return;
+        };
+        self.events_left = left;
+        if let Err(error) = self.recorder.publish(event, reference).await {
+            tracing::debug!(
+                namespace = self.namespace,
+                "an Event could not be written: {}",
+                cluster_error::clause(&error)
+            );
+        }
+    }
+
+    /// Tells about objects that this version cannot read: they count for nothing until a newer
+    /// operator runs.
+    pub async fn unreadable<K>(&mut self, found: &[Unreadable], now: jiff::Timestamp)
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let api: Api<kube::core::PartialObjectMeta<K>> =
+            Api::namespaced(self.client.clone(), &self.namespace);
+        for object in found {
+            let condition = |type_: &str, status: &str| {
+                json!({
+                    "type": type_, "status": status, "observedGeneration": object.generation,
+                    "lastTransitionTime": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                    "reason": reasons::UNSUPPORTED,
+                    "message": format!("this operator cannot read it and grants nothing by it, bring operator and CRDs to the same version: {}", object.error),
+                })
+            };
+            let body = json!({
+                "apiVersion": K::api_version(&()), "kind": K::kind(&()),
+                "metadata": {"name": object.name},
+                "status": {"observedGeneration": object.generation, "conditions": [
+                    condition(types::READY, "False"),
+                    condition(types::ACCEPTED, "False"),
+                    condition(types::STALLED, "True"),
+                ]},
+            });
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            if let Err(error) = api
+                .patch_status(&object.name, &params, &Patch::Apply(&body))
+                .await
+            {
+                tracing::warn!(
+                    namespace = self.namespace,
+                    "{} {} cannot be read, and its status could not be written: {}",
+                    K::kind(&()),
+                    object.name,
+                    cluster_error::clause(&error)
+                );
+            }
+        }
+    }
+}
+
+/// Whether nothing is said but that the node has not caught up.
+fn waits_for_the_node<S: Reported>(status: &S) -> bool {
+    let ready = status.conditions().iter().find(|c| c.type_ == types::READY);
+    ready.is_some_and(|c| c.reason == reasons::NODE_BEHIND)
+}
+
+/// Writes a status; returns what is worth an Event.
+async fn write<K>(
+    api: &Api<K>,
+    cache: &Cache<K>,
+    status: &ObjectStatus<K::Status>,
+) -> Result<Option<(ObjectReference, Event)>, kube::Error>
+where
+    K: HasReport + Kind,
+{
+    let existing = cache.get(&status.name);
+    let mut metadata = json!({"name": status.name});
+    if let (Some(uid), Some(fields)) = (
+        existing.as_ref().and_then(|e| e.uid()),
+        metadata.as_object_mut(),
+    ) {
+        // One that was deleted and made again is another object.
+        fields.insert("uid".to_owned(), json!(uid));
+    }
+    let body = json!({
+        "apiVersion": K::api_version(&()), "kind": K::kind(&()),
+        "metadata": metadata, "status": status.status,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let written = api
+        .patch_status(&status.name, &params, &Patch::Apply(&body))
+        .await?;
+    let news = existing.and_then(|existing: Arc<K>| {
+        let event = news(existing.report(), &status.status, existing.annotations())?;
+        Some((existing.object_ref(&()), event))
+    });
+    cache.wrote(written);
+    Ok(news)
+}
+
+/// What an object's owner should hear of: that it stopped working, why, and that it works again.
+fn news<S: Reported>(
+    before: Option<&S>,
+    after: &S,
+    annotations: &BTreeMap<String, String>,
+) -> Option<Event> {
+    let ready = |status: &S| {
+        let mut conditions = status.conditions().iter();
+        conditions.find(|c| c.type_ == types::READY).cloned()
+    };
+    let after = ready(after)?;
+    let before = before.and_then(ready);
+    let said = |c: &Condition| (c.status, c.reason.clone());
+    if before.as_ref().map(said) == Some(said(&after)) {
+        return None;
+    }
+    let was_refused = before
+        .as_ref()
+        .is_some_and(|c| c.status == Truth::False && c.reason != reasons::NODE_BEHIND);
+    let (type_, action) = match after.status {
+        Truth::True if was_refused => (EventType::Normal, "Accept"),
+        Truth::False if after.reason != reasons::NODE_BEHIND => (EventType::Warning, "Refuse"),
+        _ => return None,
+    };
+    let mut note = after.message.clone();
+    if let Some(change) = annotations.get(CHANGE_ANNOTATION) {
+        note = format!("{note} (change {change})");
+    }
+    Some(Event {
+        type_,
+        reason: after.reason,
+        note: Some(note.chars().take(NOTE_MAX_CHARS).collect()),
+        action: action.to_owned(),
+        secondary: None,
+    })
+}
