@@ -87,8 +87,14 @@ pub struct Keeper {
     speaker: Speaker,
     memory: Memory,
     obstacles: Vec<String>,
-    /// The signer, and the version of the Secret that it was made of.
-    signer: Option<(String, String, Arc<Result<Signer, SignerState>>)>,
+    signer: Option<Held>,
+}
+
+/// The signer, and the Secret that it was made of.
+struct Held {
+    secret: String,
+    version: String,
+    signer: Arc<Result<Signer, SignerState>>,
 }
 
 /// When to look again although nothing was edited.
@@ -168,10 +174,7 @@ impl Keeper {
         let Some(inputs) = self.observe().await? else {
             return Ok(Next { at_latest: HELD });
         };
-        let signer = self
-            .signer
-            .as_ref()
-            .map(|(_, _, signer)| Arc::clone(signer));
+        let signer = self.signer.as_ref().map(|held| Arc::clone(&held.signer));
         let (plan, refusals) = self.plan(inputs, signer).await;
         for refusal in refusals {
             tracing::warn!(
@@ -221,7 +224,8 @@ impl Keeper {
             );
             return Ok(None);
         }
-        let signer = self.signer_state(own.map(|c| c.name.clone())).await?;
+        let local = own.map(|claim| claim.name.clone());
+        let signer = self.signer_state(local.clone()).await?;
         let names = organization.as_deref().map(Names::new);
         let report = previous.as_ref().and_then(|p| p.root.status.clone());
         Ok(Some(Inputs {
@@ -233,7 +237,9 @@ impl Keeper {
             signer,
             signed: Vec::new(),
             dialling: Dialling::Network {
-                service: names.as_ref().and_then(|names| self.addresses(names)),
+                service: names
+                    .as_ref()
+                    .and_then(|n| self.addresses(n, local.as_deref())),
             },
             cluster: Some(self.cluster(names.as_ref())),
             previous,
@@ -255,12 +261,14 @@ impl Keeper {
         })
     }
 
-    /// Where peers reach the node; a Service that is not made yet will have its own name.
-    fn addresses(&self, names: &Names) -> Option<Vec<String>> {
-        match self.watched.services.get(&names.node()) {
-            Some(service) => service::addresses(&service),
-            None => None,
-        }
+    /// Where peers reach the node. A Service that is not made yet will have its own name.
+    fn addresses(&self, names: &Names, local: Option<&str>) -> Option<Vec<String>> {
+        let made = self.watched.services.get(&names.node());
+        let made = made.map(|service| service.as_ref().clone());
+        let local = local.and_then(|name| self.watched.organizations.get(name));
+        let type_ = local.and_then(|l| Some(l.spec.node.as_ref()?.service.as_ref()?.type_));
+        let planned = || service::unmade(&self.namespace, names, type_);
+        service::addresses(&made.unwrap_or_else(planned))
     }
 
     fn cluster(&self, names: Option<&Names>) -> Cluster {
@@ -294,7 +302,7 @@ impl Keeper {
             return Ok(SignerState::Missing);
         };
         let known = self.signer.as_ref();
-        if !known.is_some_and(|(n, v, _)| (n, v) == (name, &version)) {
+        if known.is_none_or(|held| (&held.secret, &held.version) != (name, &version)) {
             let organization = local.spec.organization_id.clone();
             let organization = organization.unwrap_or_else(|| local.name_any());
             let data = self.read_secret(name).await?;
@@ -305,9 +313,13 @@ impl Keeper {
                 None => Signer::from_secret(&organization, &node.network, &data),
             };
             let signer = signer.map_err(|error| SignerState::Unusable(error.to_string()));
-            self.signer = Some((name.clone(), version, Arc::new(signer)));
+            self.signer = Some(Held {
+                secret: name.clone(),
+                version,
+                signer: Arc::new(signer),
+            });
         }
-        let signer = self.signer.as_ref().map(|(_, _, signer)| signer.as_ref());
+        let signer = self.signer.as_ref().map(|held| held.signer.as_ref());
         Ok(match signer {
             Some(Ok(signer)) => signer.state(),
             Some(Err(state)) => state.clone(),

@@ -157,7 +157,10 @@ impl Speaker {
                 self.held.remove(&key);
                 continue;
             }
-            if waits_for_the_node(&status.status) {
+            let is_new = cache
+                .get(&status.name)
+                .is_none_or(|o| is_untold(o.report()));
+            if waits(&status.status, is_new) {
                 let since = *self.held.entry(key).or_insert(now);
                 if now.duration_since(since) < HOLD {
                     told.held += 1;
@@ -255,10 +258,22 @@ impl Speaker {
     }
 }
 
-/// Whether nothing is said but that the node has not caught up.
-fn waits_for_the_node<S: Reported>(status: &S) -> bool {
-    let ready = status.conditions().iter().find(|c| c.type_ == types::READY);
-    ready.is_some_and(|c| c.reason == reasons::NODE_BEHIND)
+/// Whether a moment may bring better news: the node has not caught up, or the object was just
+/// applied and what it names comes with the same `kubectl apply`.
+fn waits<S: Reported>(status: &S, is_new: bool) -> bool {
+    let ready = ready(status);
+    ready.is_some_and(|c| c.reason == reasons::NODE_BEHIND || (is_new && c.status != Truth::True))
+}
+
+/// Whether the object has only the status that it was born with.
+fn is_untold<S: Reported>(status: Option<&S>) -> bool {
+    status
+        .and_then(ready)
+        .is_none_or(|c| c.reason == reasons::PENDING)
+}
+
+fn ready<S: Reported>(status: &S) -> Option<&Condition> {
+    status.conditions().iter().find(|c| c.type_ == types::READY)
 }
 
 /// Writes a status; returns what is worth an Event.
@@ -301,19 +316,14 @@ fn news<S: Reported>(
     after: &S,
     annotations: &BTreeMap<String, String>,
 ) -> Option<Event> {
-    let ready = |status: &S| {
-        let mut conditions = status.conditions().iter();
-        conditions.find(|c| c.type_ == types::READY).cloned()
-    };
     let after = ready(after)?;
     let before = before.and_then(ready);
     let said = |c: &Condition| (c.status, c.reason.clone());
-    if before.as_ref().map(said) == Some(said(&after)) {
+    if before.map(said) == Some(said(after)) {
         return None;
     }
-    let was_refused = before
-        .as_ref()
-        .is_some_and(|c| c.status == Truth::False && c.reason != reasons::NODE_BEHIND);
+    let was_refused =
+        before.is_some_and(|c| c.status == Truth::False && c.reason != reasons::NODE_BEHIND);
     let (type_, action) = match after.status {
         Truth::True if was_refused => (EventType::Normal, "Accept"),
         Truth::False if after.reason != reasons::NODE_BEHIND => (EventType::Warning, "Refuse"),
@@ -325,7 +335,7 @@ fn news<S: Reported>(
     }
     Some(Event {
         type_,
-        reason: after.reason,
+        reason: after.reason.clone(),
         note: Some(note.chars().take(NOTE_MAX_CHARS).collect()),
         action: action.to_owned(),
         secondary: None,

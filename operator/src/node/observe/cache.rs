@@ -51,17 +51,17 @@ pub trait Told<K> {
     ///
     /// # Errors
     /// The metadata of one that this version cannot read.
-    fn told(self) -> Result<K, InvalidObject>;
+    fn told(self) -> Result<K, Box<InvalidObject>>;
 }
 
 impl<K> Told<K> for DeserializeGuard<K> {
-    fn told(self) -> Result<K, InvalidObject> {
-        self.0
+    fn told(self) -> Result<K, Box<InvalidObject>> {
+        self.0.map_err(Box::new)
     }
 }
 
 impl<R> Told<Self> for PartialObjectMeta<R> {
-    fn told(self) -> Result<Self, InvalidObject> {
+    fn told(self) -> Result<Self, Box<InvalidObject>> {
         Ok(self)
     }
 }
@@ -211,7 +211,7 @@ fn put<K>(inner: &mut Inner<K>, name: String, seen: (u64, Seen<K>)) -> bool {
 }
 
 fn read<K: Resource<DynamicType = ()>>(
-    object: Result<K, InvalidObject>,
+    object: Result<K, Box<InvalidObject>>,
 ) -> (String, (u64, Seen<K>)) {
     match object {
         Ok(mut object) => {

@@ -11,12 +11,28 @@ use super::owned::{Port, Scene};
 
 /// The Service that peers dial.
 pub fn p2p(scene: &Scene<'_>, names: &Names) -> Service {
-    let type_ = match scene.local.node.service.as_ref().map(|s| s.type_) {
+    let type_ = scene.local.node.service.as_ref().map(|s| s.type_);
+    service(scene, names.node(), word(type_), &[Port::P2p])
+}
+
+fn word(type_: Option<ServiceType>) -> &'static str {
+    match type_ {
         None | Some(ServiceType::ClusterIP) => "ClusterIP",
         Some(ServiceType::NodePort) => "NodePort",
         Some(ServiceType::LoadBalancer) => "LoadBalancer",
-    };
-    service(scene, names.node(), type_, &[Port::P2p])
+    }
+}
+
+/// The Service that peers dial, before it is made: what decides its address.
+pub fn unmade(namespace: &str, names: &Names, type_: Option<ServiceType>) -> Service {
+    let mut service = Service::default();
+    service.metadata.name = Some(names.node());
+    service.metadata.namespace = Some(namespace.to_owned());
+    service.spec = Some(ServiceSpec {
+        type_: Some(word(type_).to_owned()),
+        ..ServiceSpec::default()
+    });
+    service
 }
 
 /// The Service of the organization's own programs and of whoever scrapes the metrics.
