@@ -12,7 +12,7 @@ export CARGO_TERM_COLOR ?= never
 TOOLS := $(CACHE)/tools
 SUITE := tests/suites/run
 
-.PHONY: help demo test check unit network store generate bench fuzz mutants advisories prerequisites
+.PHONY: help demo test check unit network store test-control-plane generate bench fuzz mutants advisories prerequisites
 
 help: ## List the tasks
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -24,7 +24,7 @@ test: prerequisites ## Everything that proves the project, suite by suite, each 
 	@$(SUITE) all
 
 prerequisites:
-	@tests/suites/prerequisites
+	@tests/suites/prerequisites go
 
 check: ## Format, lints, generated files, dependencies
 	@$(SUITE) check
@@ -37,6 +37,9 @@ network: ## Nodes over real sockets: attacks, two banks, the demo and its plante
 
 store: ## The private store and the audit log, killed for real
 	@$(SUITE) store
+
+test-control-plane: ## Our kinds and the operator on a real Kubernetes API server (needs Go)
+	@$(SUITE) control-plane
 
 generate: ## Rewrite the CRDs, the OpenAPI description and other generated files
 	@tests/suites/generate

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 /// Between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Between two looks that each cost an API server a request: tests share two cores with it.
+const ASK_EVERY: Duration = Duration::from_millis(30);
 
 /// Looks until `condition` gives a value, and returns it.
 ///
@@ -19,6 +21,22 @@ pub fn until<T>(what: &str, deadline: Duration, condition: impl FnMut() -> Resul
 /// The same without a panic: the last reason why not.
 pub fn try_until<T>(
     deadline: Duration,
+    condition: impl FnMut() -> Result<T, String>,
+) -> Result<T, String> {
+    look(LOOK_EVERY, deadline, condition)
+}
+
+/// The same for a condition that asks an API server, looked at less often.
+pub fn try_ask_until<T>(
+    deadline: Duration,
+    condition: impl FnMut() -> Result<T, String>,
+) -> Result<T, String> {
+    look(ASK_EVERY, deadline, condition)
+}
+
+fn look<T>(
+    every: Duration,
+    deadline: Duration,
     mut condition: impl FnMut() -> Result<T, String>,
 ) -> Result<T, String> {
     let end = Instant::now() + deadline;
@@ -26,7 +44,7 @@ pub fn try_until<T>(
         match condition() {
             Ok(value) => return Ok(value),
             Err(last) if Instant::now() >= end => return Err(last),
-            Err(_) => std::thread::sleep(LOOK_EVERY),
+            Err(_) => std::thread::sleep(every),
         }
     }
 }

@@ -1,0 +1,88 @@
+//! Service accounts of the harness are real ones: they may do what RBAC gives them, their tokens are for
+//! an audience, and what they ask for is in the audit log.
+
+use finp2p_tests::control_plane::ControlPlane;
+use serde_json::{Value, json};
+
+#[test]
+fn an_account_may_do_what_its_role_says_and_is_seen_doing_it() {
+    let cluster = ControlPlane::shared();
+    let namespace = cluster.namespace("accounts");
+    let reader = namespace.account("reader");
+    let mark = cluster.api_audit_log().mark();
+
+    let refused = reader.list("secrets", &namespace.name).unwrap_err();
+    assert_eq!((refused.code, refused.reason.as_str()), (403, "Forbidden"));
+    let roles = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "reader"},
+         "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "reader"},
+         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
+         "subjects": [{"kind": "ServiceAccount", "name": "reader"}]},
+    ]});
+    namespace.apply(&roles.to_string()).ok().unwrap();
+    namespace.until(
+        "the reader may read",
+        finp2p_tests::control_plane::namespace::SEEN,
+        || Ok(reader.list("secrets", &namespace.name).map(drop)?),
+    );
+    let listed = reader.kubectl(&["get", "secrets"]);
+    assert!(
+        listed.success,
+        "its namespace is the default: {}",
+        listed.stderr
+    );
+    assert!(!reader.kubectl(&["get", "configmaps"]).success);
+
+    let user = format!("system:serviceaccount:{}:reader", namespace.name);
+    let seen = cluster.api_audit_log().of_user(mark, &user);
+    let codes = |resource: &str| -> Vec<u16> {
+        let of = seen.iter().filter(|event| event.resource() == resource);
+        of.map(finp2p_tests::control_plane::api_audit_log::Event::code)
+            .collect()
+    };
+    assert_eq!(codes("secrets").first(), Some(&403));
+    assert_eq!(codes("secrets").last(), Some(&200));
+    assert_eq!(codes("configmaps"), [403]);
+    assert!(
+        seen.iter()
+            .all(|event| !event.is_write() && event.namespace() == namespace.name)
+    );
+}
+
+#[test]
+fn a_token_is_for_its_audience() {
+    let cluster = ControlPlane::shared();
+    let namespace = cluster.namespace("audience");
+    namespace.account("caller");
+    let review = |token: &str, audience: &str| -> Value {
+        let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
+            "spec": {"token": token, "audiences": [audience]}});
+        cluster.admin().create("tokenreviews", "", &body).unwrap()["status"].clone()
+    };
+    let token = namespace.token("caller", Some("finp2p-bank-a-api"), 600);
+    let good = review(&token, "finp2p-bank-a-api");
+    assert_eq!(good["authenticated"], true, "{good}");
+    let user = format!("system:serviceaccount:{}:caller", namespace.name);
+    assert_eq!(good["user"]["username"], user);
+    assert_ne!(review(&token, "finp2p-bank-b-api")["authenticated"], true);
+    let general = namespace.token("caller", None, 600);
+    assert_ne!(review(&general, "finp2p-bank-a-api")["authenticated"], true);
+}
+
+#[test]
+fn a_mark_separates_what_was_before_from_what_is_after() {
+    let cluster = ControlPlane::shared();
+    let namespace = cluster.namespace("marks");
+    let account = namespace.account("writer");
+    let user = format!("system:serviceaccount:{}:writer", namespace.name);
+    let _forbidden = account.list("configmaps", &namespace.name);
+    let mark = cluster.api_audit_log().mark();
+    assert!(cluster.api_audit_log().of_user(mark, &user).is_empty());
+    let body = json!({"metadata": {"name": "x"}});
+    let _forbidden = account.create("configmaps", &namespace.name, &body);
+    let seen = cluster.api_audit_log().of_user(mark, &user);
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert!(seen[0].is_write());
+    assert_eq!((seen[0].verb.as_str(), seen[0].code()), ("create", 403));
+}

@@ -1,0 +1,21 @@
+//! On a real Kubernetes API server: that our kinds are what its users are promised, and that the harness
+//! does what the other suites build on. Tests share one API server, each in namespaces of its own, and
+//! run side by side.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)] // a panic is how a test fails
+#![allow(clippy::disallowed_methods)] // deadlines
+
+mod accounts;
+mod away;
+mod definitions;
+mod deletion;
+mod explain;
+mod failures;
+mod kstatus;
+mod rules;
+mod samples;
+mod strict;

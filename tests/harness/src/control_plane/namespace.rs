@@ -1,0 +1,185 @@
+//! A namespace of one test.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::identity::{Identity, Printed, Refusal, kubeconfig};
+use super::{ControlPlane, condition, failure};
+use crate::wait;
+
+/// Longest that a token lives which says nothing else, in seconds: longer than any test.
+const TOKEN_S: u32 = 3600;
+/// Longest that the API server, or who acts on it, may take until something is as it should be.
+pub const SEEN: Duration = Duration::from_secs(60);
+
+/// Deleted when the test is over, best effort; what is known of a test that fails is written down first.
+pub struct Namespace<'a> {
+    pub name: String,
+    cluster: &'a ControlPlane,
+    kept: Mutex<Option<PathBuf>>,
+}
+
+impl<'a> Namespace<'a> {
+    pub(super) fn make(cluster: &'a ControlPlane, label: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{label}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let object = json!({"metadata": {"name": name}});
+        cluster
+            .admin()
+            .create("namespaces", "", &object)
+            .unwrap_or_else(|refusal| panic!("namespace {name}: {refusal:?}"));
+        Self {
+            name,
+            cluster,
+            kept: Mutex::new(None),
+        }
+    }
+
+    pub fn cluster(&self) -> &'a ControlPlane {
+        self.cluster
+    }
+
+    /// As a user: `kubectl apply` of manifests into this namespace.
+    pub fn apply(&self, manifests: &str) -> Printed {
+        self.kubectl(&["apply", "-f", "-"], manifests)
+    }
+
+    /// kubectl of the administrator in this namespace.
+    pub fn kubectl(&self, arguments: &[&str], stdin: &str) -> Printed {
+        let mut all = vec!["--namespace", &self.name];
+        all.extend(arguments);
+        self.cluster.admin().kubectl_reading(&all, stdin)
+    }
+
+    pub fn get(&self, resource: &str, name: &str) -> Result<Value, Refusal> {
+        self.cluster.admin().get(resource, &self.name, name)
+    }
+
+    pub fn list(&self, resource: &str) -> Result<Vec<Value>, Refusal> {
+        self.cluster.admin().list(resource, &self.name)
+    }
+
+    /// A service account of this namespace, made if it is not there, with its kubeconfig: a token from
+    /// the TokenRequest API, this namespace as the default.
+    pub fn account(&self, name: &str) -> Identity {
+        let object = json!({"metadata": {"name": name}, "automountServiceAccountToken": false});
+        match self
+            .cluster
+            .admin()
+            .create("serviceaccounts", &self.name, &object)
+        {
+            Err(refusal) if refusal.code != 409 => panic!("account {name}: {refusal:?}"),
+            _ => {}
+        }
+        let kubeconfigs = self.cluster.folder().join("kubeconfigs");
+        let token = kubeconfigs.join(format!("{}-{name}.token", self.name));
+        let path = kubeconfigs.join(format!("{}-{name}", self.name));
+        std::fs::write(&token, self.token(name, None, TOKEN_S)).expect("a file");
+        let server = self.cluster.server();
+        let authority = &self.cluster.certificates.authority;
+        kubeconfig(
+            &path,
+            &server,
+            authority,
+            &self.name,
+            &json!({"tokenFile": token}),
+        )
+        .and_then(|()| {
+            Identity::open(
+                &format!("{}/{name}", self.name),
+                &path,
+                self.cluster.folder(),
+            )
+        })
+        .unwrap_or_else(|why| panic!("account {name}: {why}"))
+    }
+
+    /// A token of a service account for an audience (without one: the API server), for so many seconds
+    /// (600 at least).
+    pub fn token(&self, account: &str, audience: Option<&str>, expires_s: u32) -> String {
+        let mut spec = json!({"expirationSeconds": expires_s});
+        if let Some(audience) = audience {
+            spec["audiences"] = json!([audience]);
+        }
+        let request =
+            json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
+        let path = format!(
+            "/api/v1/namespaces/{}/serviceaccounts/{account}/token",
+            self.name
+        );
+        let answer = self
+            .cluster
+            .admin()
+            .ask("POST", &path, Some(&request))
+            .unwrap_or_else(|refusal| panic!("token of {account}: {refusal:?}"));
+        answer["status"]["token"]
+            .as_str()
+            .expect("a token")
+            .to_owned()
+    }
+
+    /// Waits until an object has a condition, about its present generation; returns the condition.
+    ///
+    /// # Panics
+    /// After [`SEEN`], with the folder of what is known.
+    pub fn until_condition(&self, resource: &str, name: &str, kind: &str, status: &str) -> Value {
+        self.until(
+            &format!("{kind}={status} of {resource}/{name}"),
+            SEEN,
+            || condition(&self.get(resource, name)?, kind, status),
+        )
+    }
+
+    /// Waits until an object is gone.
+    ///
+    /// # Panics
+    /// After [`SEEN`], with the folder of what is known.
+    pub fn until_gone(&self, resource: &str, name: &str) {
+        self.until(
+            &format!("the end of {resource}/{name}"),
+            SEEN,
+            || match self.get(resource, name) {
+                Err(refusal) if refusal.code == 404 => Ok(()),
+                Err(refusal) => Err(refusal.into()),
+                Ok(object) => Err(format!("it is there: {}", object["metadata"])),
+            },
+        );
+    }
+
+    /// Waits on any condition that asks the API server.
+    ///
+    /// # Panics
+    /// After `deadline`, with the folder of what is known.
+    pub fn until<T>(
+        &self,
+        what: &str,
+        deadline: Duration,
+        look: impl FnMut() -> Result<T, String>,
+    ) -> T {
+        wait::try_ask_until(deadline, look).unwrap_or_else(|last| {
+            let kept = self.keep();
+            panic!("{what} was not seen within {deadline:?}: {last}\n{kept}");
+        })
+    }
+
+    /// Writes down what is known, once, and says where.
+    fn keep(&self) -> String {
+        let mut kept = self.kept.lock().expect("nobody panics here");
+        let folder = kept.get_or_insert_with(|| failure::keep(self.cluster, &[&self.name]));
+        format!("objects, events and logs are in {}", folder.display())
+    }
+}
+
+impl Drop for Namespace<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let kept = self.keep();
+            eprintln!("namespace {}: {kept}", self.name);
+        }
+        let _best_effort = self.cluster.admin().delete("namespaces", "", &self.name);
+    }
+}
