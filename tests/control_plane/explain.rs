@@ -93,7 +93,9 @@ fn walk(path: &str, schema: &Value, found: &mut Vec<(String, String)>) {
         ));
         walk(&path, field, found);
     }
-    for inner in [&schema["items"], &schema["additionalProperties"]] {
-        walk(&format!("{path}[]"), inner, found);
+    for inner in ["items", "additionalProperties"] {
+        if let Some(inner) = schema.get(inner) {
+            walk(&format!("{path}[]"), inner, found);
+        }
     }
 }
