@@ -42,7 +42,7 @@ use crate::node::Node;
 use crate::reader::Reader;
 use crate::record::MAX_CONTENT_BYTES;
 use crate::request::Trail;
-use auth::Tokens;
+use auth::Callers;
 
 /// Requests answered at once. Each may hold a content of 256 KiB and a fetched record of 640 KiB:
 /// together 56 MiB at worst.
@@ -52,8 +52,8 @@ pub const REQUESTS_MAX: usize = 64;
 pub struct Local {
     /// The time.
     pub clock: Clock,
-    /// Whose token is whose; reloaded by its owner.
-    pub tokens: Arc<Tokens>,
+    /// Whose token is whose.
+    pub callers: Callers,
     /// The node.
     pub node: Arc<Node>,
     /// Where what is decided here is written before the answer leaves.

@@ -2,15 +2,15 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use finp2p_sidecar::args::Args;
 use finp2p_sidecar::clock::Clock;
 use finp2p_sidecar::{run, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    match start(args) {
+    // Before anything makes a TLS client: with two providers in reach the first to ask would panic.
+    let _installed_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match start(Args::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Every cause on a line of its own: the first says what, the last says why.

@@ -1,27 +1,31 @@
 //! The running node: what its parts share, and what happens when its configuration changes.
 //!
-//! Modules in reading order: [`served`] (what is served with: certificates, snapshot), [`report`]
-//! (what the node tells the operator).
+//! Modules in reading order: [`step`] (one look at the configuration), [`served`] (what is served
+//! with: certificates, snapshot), [`publish`] (content becomes versions), [`fields`] (pointers that
+//! open nothing), [`report`] (what the node tells the operator).
 //!
-//! [`Node::tick`] is called several times a second from one thread. It reads the configuration
-//! when it was replaced, publishes content that changed, and puts the result in force before it
-//! returns: when a tick is over, nothing is answered by what was before.
+//! [`Node::tick`] is called several times a second from one thread, and at once when the source
+//! rings. It reads the configuration when it was replaced, publishes content that changed, and puts
+//! the result in force before it returns: when a tick is over, nothing is answered by what was
+//! before. Of thousands of changed contents it publishes some; the rest does not delay what is in
+//! force.
 
+pub mod fields;
+pub mod publish;
 pub mod report;
 pub mod served;
+pub mod step;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use finp2p_crds::sidecar_config::{Exception, SidecarConfigStatus};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use tokio::sync::watch;
 
-use crate::audit::{self, Audit, AuditError, Change};
-use crate::config::content::ContentFolder;
-use crate::config::directory::{Directory, Stamp};
+use crate::audit::{self, Audit, AuditError};
 use crate::config::keep::{self, KeepError};
 use crate::config::tracker::Age;
-use crate::config::{Outcome, Standing, Tracker};
+use crate::config::{Applied, Source, Standing, Tracker};
 use crate::keys::NodeKeys;
 use crate::metrics::State;
 use crate::primary::Primary;
@@ -29,16 +33,15 @@ use crate::request::time::Timekeeper;
 use crate::store::{Key, Space, Store};
 use report::Report;
 use served::Served;
+use step::{TIME_FLOOR, Work};
 
-/// How often time floor and last contact are kept: a restart forgets at most this much.
-const KEEP_EVERY: SignedDuration = SignedDuration::from_secs(60);
-const TIME_FLOOR: &str = "floor";
+pub use step::Tick;
 
 /// What a node is made of.
 #[derive(Debug)]
 pub struct Parts {
     /// Where its configuration comes from.
-    pub directory: Directory,
+    pub source: Arc<dyn Source>,
     /// Its private store.
     pub store: Arc<dyn Store>,
     /// Its audit log.
@@ -46,43 +49,35 @@ pub struct Parts {
     /// Its keys.
     pub keys: Arc<NodeKeys>,
     /// Where its report goes.
-    pub report: PathBuf,
-}
-
-/// What the network side takes over after a tick.
-#[derive(Clone, Debug)]
-pub struct Tick {
-    /// What is served with now; `None` while configuration or certificates are missing.
-    pub served: Option<Arc<Served>>,
-    /// Whether `served` is another than after the last tick.
-    pub changed: bool,
+    pub report: Arc<dyn Report>,
 }
 
 /// The running node. One for the process; everything takes `&self`.
 #[derive(Debug)]
 pub struct Node {
-    directory: Directory,
-    content: ContentFolder,
+    source: Arc<dyn Source>,
     store: Arc<dyn Store>,
     audit: Arc<Audit>,
     keys: Arc<NodeKeys>,
     primary: OnceLock<Arc<Primary>>,
     timekeeper: Arc<Timekeeper>,
-    report: Report,
+    report: Arc<dyn Report>,
     counters: Arc<audit::Counters>,
+    /// One look at a time; held through all of it, and by nobody else.
+    work: Mutex<Work>,
+    /// What was kept last; held while it is kept.
+    kept: Mutex<Option<Arc<Applied>>>,
+    /// Locked only to read or swap what is in it.
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
     tracker: Tracker,
-    stamp: Option<Stamp>,
     served: Option<Arc<Served>>,
-    exceptions: Vec<Exception>,
-    /// Why the directory could not be read or applied at the last tick.
+    exceptions: Arc<[Exception]>,
+    /// Why the source could not be read or applied at the last look.
     trouble: Option<String>,
-    kept_at: Option<Timestamp>,
-    contact: Option<Timestamp>,
 }
 
 /// Why a node cannot start from what its volume holds.
@@ -109,25 +104,29 @@ impl Node {
             .and_then(|value| <[u8; 8]>::try_from(value.as_bytes()).ok())
             .map_or(0, u64::from_be_bytes);
         Ok(Self {
-            content: ContentFolder::new(parts.directory.content()),
-            directory: parts.directory,
+            source: parts.source,
             store: parts.store,
             audit: parts.audit,
             keys: parts.keys,
             primary: OnceLock::new(),
             timekeeper: Arc::new(Timekeeper::resume(floor)),
-            report: Report::new(parts.report),
+            report: parts.report,
             counters: Arc::new(audit::Counters::new()),
+            work: Mutex::default(),
+            kept: Mutex::default(),
             inner: Mutex::new(Inner {
                 tracker,
-                stamp: None,
                 served: None,
-                exceptions: Vec::new(),
+                exceptions: Arc::default(),
                 trouble: None,
-                kept_at: None,
-                contact: None,
             }),
         })
+    }
+
+    /// Rings when the source has something new; `None` where it must be looked at.
+    #[must_use]
+    pub fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.source.changes()
     }
 
     /// The organization's own assets; `None` before the first complete configuration.
@@ -167,7 +166,7 @@ impl Node {
         let standing = inner.tracker.standing(now);
         State {
             sequence: standing.as_ref().map_or(0, |s| s.applied.root.sequence),
-            contact: inner.contact,
+            contact: inner.tracker.contact(),
             certificates_end: inner.served.as_ref().map(|served| served.certificates_end),
             exceptions: inner.exceptions.len(),
             rolled_back: standing.is_some_and(|s| s.restrained_by.is_some()),
@@ -200,55 +199,21 @@ impl Node {
     /// # Errors
     /// [`AuditError`]: it is not accepted then.
     pub fn accept(&self, now: Timestamp) -> Result<bool, AuditError> {
-        let mut inner = self.inner();
-        let Some(standing) = inner
-            .tracker
-            .standing(now)
-            .filter(|s| s.restrained_by.is_some())
-        else {
+        let standing = self.standing(now).filter(|s| s.restrained_by.is_some());
+        let Some(standing) = standing else {
             return Ok(false);
         };
         self.audit
-            .append_durable(&change(now, "configuration-accepted", &standing).into())?;
-        let accepted = inner.tracker.accept();
-        inner.stamp = None;
+            .append_durable(&step::change(now, "configuration-accepted", &standing).into())?;
+        let accepted = self.inner().tracker.accept(&standing.applied);
+        self.save();
         Ok(accepted)
-    }
-
-    /// Reads what was replaced, publishes what changed, and says what is served with now.
-    pub fn tick(&self, now: Timestamp) -> Tick {
-        let mut inner = self.inner();
-        let stamp = self.directory.stamp();
-        let replaced = inner.stamp.as_ref() != Some(&stamp);
-        if replaced {
-            self.read(now, &mut inner);
-        } else if inner.trouble.is_none() {
-            inner.tracker.touch(now);
-            inner.contact = Some(now);
-        }
-        let served = self.serve(now, &mut inner, replaced);
-        let changed = match (&inner.served, &served) {
-            (Some(before), Some(after)) => !before.is_same(after),
-            (None, None) => false,
-            _ => true,
-        };
-        if changed {
-            inner.served = served;
-        }
-        if inner.trouble.is_none() || !replaced {
-            inner.stamp = Some(stamp);
-        }
-        self.housekeep(now, &mut inner);
-        Tick {
-            served: inner.served.clone(),
-            changed,
-        }
     }
 
     /// Writes the report if it says something else than the last one.
     pub fn report(&self, now: Timestamp, peers: Vec<finp2p_crds::sidecar_config::PeerReport>) {
         let status = self.status(now, peers);
-        if let Err(error) = self.report.write(&status) {
+        if let Err(error) = self.report.take(status) {
             tracing::warn!(%error, "the report cannot be written: the operator does not see this node");
         }
     }
@@ -277,7 +242,7 @@ impl Node {
                 .append(&entry)
                 .map_err(|error| tracing::error!(%error, "audit"));
         }
-        self.keep(now);
+        self.keep_time(now);
         if let Err(error) = self.audit.sync() {
             tracing::error!(%error, "the audit log was not brought to disk");
         }
@@ -285,122 +250,5 @@ impl Node {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn read(&self, now: Timestamp, inner: &mut Inner) {
-        let reading = match self.directory.read() {
-            Ok(reading) => reading,
-            Err(error) => {
-                // The source says what is the matter; a person needs both lines at once.
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                trouble(inner, format!("{error}: {}", source.unwrap_or_default()));
-                return;
-            }
-        };
-        inner.contact = Some(now);
-        let outcome = inner.tracker.observe(now, reading);
-        inner.trouble = None;
-        match outcome {
-            Outcome::Same => {}
-            Outcome::Applied => {
-                if let Err(error) = keep::save(&*self.store, &inner.tracker) {
-                    tracing::error!(%error, "the configuration is in force and was not kept");
-                }
-                self.note(now, "configuration-applied", inner);
-            }
-            Outcome::RolledBack { seen, remembered } => {
-                tracing::error!(
-                    seen,
-                    remembered,
-                    "ConfigurationRolledBack: only what both configurations grant is served until a person accepts it or a higher sequence comes"
-                );
-                self.note(now, "configuration-rolled-back", inner);
-            }
-            Outcome::Incomplete(incomplete) => trouble(inner, incomplete.to_string()),
-            Outcome::Foreign => trouble(
-                inner,
-                "the configuration is for another organization or network than this volume"
-                    .to_owned(),
-            ),
-        }
-    }
-
-    fn note(&self, now: Timestamp, what: &str, inner: &Inner) {
-        let Some(standing) = inner.tracker.standing(now) else {
-            return;
-        };
-        tracing::info!(sequence = standing.applied.root.sequence, set = %standing.applied.root.set, "{what}");
-        if let Err(error) = self
-            .audit
-            .append_durable(&change(now, what, &standing).into())
-        {
-            tracing::error!(%error, "a change of configuration could not be audited");
-        }
-    }
-
-    /// What is served with, made anew when configuration or content were replaced.
-    fn serve(&self, now: Timestamp, inner: &mut Inner, replaced: bool) -> Option<Arc<Served>> {
-        let standing = inner.tracker.standing(now)?;
-        let root = &standing.applied.root;
-        let primary = self.primary.get_or_init(|| {
-            Arc::new(Primary::new(
-                Arc::clone(&self.store),
-                root.organization_id.clone(),
-                root.network.clone(),
-            ))
-        });
-        let served = Served::new(&standing, &self.keys)?;
-        let certified_before = inner.served.is_some();
-        if replaced || !certified_before {
-            // Published only once certified: readers refuse what was signed before its key was.
-            inner.exceptions =
-                primary.refresh(now, &standing.applied, &self.content, &self.keys.record);
-            inner
-                .exceptions
-                .extend(report::unknown_fields(&standing.applied, primary));
-        }
-        Some(Arc::new(served))
-    }
-
-    fn housekeep(&self, now: Timestamp, inner: &mut Inner) {
-        if let Some(entry) = self.counters.due(now)
-            && let Err(error) = self.audit.append(&entry)
-        {
-            tracing::error!(%error, "counted refusals could not be audited");
-        }
-        let due = inner
-            .kept_at
-            .is_none_or(|at| now.duration_since(at).abs() >= KEEP_EVERY);
-        if due {
-            inner.kept_at = Some(now);
-            self.keep(now);
-        }
-    }
-
-    fn keep(&self, now: Timestamp) {
-        let floor = self.timekeeper.keep(now).to_be_bytes().to_vec();
-        let kept = Key::new(Space::TimeFloor, TIME_FLOOR)
-            .and_then(|key| self.store.put(key, floor.into()))
-            .map_err(KeepError::from)
-            .and_then(|()| keep::save_contact(&*self.store, now));
-        if let Err(error) = kept {
-            tracing::error!(%error, "the time could not be kept");
-        }
-    }
-}
-
-fn trouble(inner: &mut Inner, what: String) {
-    if inner.trouble.as_ref() != Some(&what) {
-        tracing::warn!("{what}: what was applied before stays in force");
-    }
-    inner.trouble = Some(what);
-}
-
-fn change(now: Timestamp, what: &str, standing: &Standing) -> Change {
-    Change {
-        at: now,
-        what: what.to_owned(),
-        digest: standing.applied.digest,
-        sequence: u64::try_from(standing.applied.root.sequence).ok(),
     }
 }

@@ -10,16 +10,18 @@
 pub mod schema;
 pub mod version;
 
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use finp2p_crds::ResourceId;
 use finp2p_crds::condition::reasons;
 use finp2p_crds::entry::{AssetEntry, Entry};
-use finp2p_crds::sidecar_config::{Exception, REPORT_MAX_ROWS};
+use finp2p_crds::sidecar_config::Exception;
 use jiff::Timestamp;
 
 use crate::config::Applied;
-use crate::config::content::{ContentError, ContentFolder};
+use crate::config::content::ContentError;
 use crate::record::{self, Claims, Content, IssueError, Opening, Pointer, Record, RecordSigner};
 use crate::store::{Key, Space, Store, StoreError, Write};
 use schema::SchemaError;
@@ -78,6 +80,9 @@ pub struct Primary {
     organization: String,
     // One writer at a time: reading the last version, signing the next and writing it is one step.
     writing: Mutex<()>,
+    /// Units of current versions that somebody asked for: as many as there are own assets.
+    units: RwLock<HashMap<ResourceId, Arc<[String]>>>,
+    revision: AtomicU64,
 }
 
 impl Primary {
@@ -89,6 +94,8 @@ impl Primary {
             network,
             organization,
             writing: Mutex::new(()),
+            units: RwLock::default(),
+            revision: AtomicU64::new(0),
         }
     }
 
@@ -103,32 +110,24 @@ impl Primary {
             .transpose()
     }
 
-    /// Reads the content of every own asset and publishes what changed. What fails is told,
-    /// asset by asset, and harms no other.
-    pub fn refresh<S: RecordSigner>(
-        &self,
-        now: Timestamp,
-        applied: &Applied,
-        folder: &ContentFolder,
-        signer: &S,
-    ) -> Vec<Exception> {
-        let mut exceptions = Vec::new();
-        for asset in applied.facts.assets() {
-            let Some(content) = &asset.payload.content else {
-                continue;
-            };
-            let result = match folder.read(content) {
-                Err(ContentError::Api) => continue,
-                Err(error) => Err(error.into()),
-                Ok(bytes) => self.publish(now, applied, asset, &bytes, signer),
-            };
-            if let Err(error) = result
-                && exceptions.len() < REPORT_MAX_ROWS
-            {
-                exceptions.push(exception(asset, &error));
-            }
+    /// The units of the current version of a resource; `None` when there is none.
+    #[must_use]
+    pub fn units(&self, resource: &ResourceId) -> Option<Arc<[String]>> {
+        let known = self.units.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(units) = known.get(resource) {
+            return Some(Arc::clone(units));
         }
-        exceptions
+        drop(known);
+        // Read and remembered as one step of the writers: no newer version comes in between.
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.current(resource).ok().flatten()?;
+        Some(self.remember(resource, &held.record))
+    }
+
+    /// Grows with every version that is published.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
     }
 
     /// Publishes content that the local API was given.
@@ -158,7 +157,11 @@ impl Primary {
         self.publish(now, applied, asset, content, signer)
     }
 
-    fn publish<S: RecordSigner>(
+    /// Publishes content of an asset, unless its current version says the same.
+    ///
+    /// # Errors
+    /// [`PublishError`]; nothing changed then.
+    pub(crate) fn publish<S: RecordSigner>(
         &self,
         now: Timestamp,
         applied: &Applied,
@@ -181,10 +184,7 @@ impl Primary {
         let fingerprint = version::fingerprint(&content, &asset.payload.units);
 
         // A poisoned lock means that another writer panicked before it wrote: nothing is half done.
-        let _writing = self
-            .writing
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let held = self.current(&resource)?;
         if let Some(held) = held.as_ref().filter(|held| held.fingerprint == fingerprint) {
             return Ok(Published {
@@ -220,9 +220,20 @@ impl Primary {
 
     fn keep(&self, resource: &ResourceId, held: &Held) -> Result<(), PublishError> {
         let value = serde_json::to_vec(held).map_err(PublishError::Kept)?;
-        Ok(self
-            .store
-            .commit(vec![Write::Put(key(resource)?, value.into())])?)
+        self.store
+            .commit(vec![Write::Put(key(resource)?, value.into())])?;
+        self.remember(resource, &held.record);
+        self.revision.fetch_add(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    fn remember(&self, resource: &ResourceId, record: &Record) -> Arc<[String]> {
+        let units: Arc<[String]> = units(record).into();
+        self.units
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(resource.clone(), Arc::clone(&units));
+        units
     }
 }
 
@@ -248,7 +259,8 @@ fn opening(units: &[String]) -> Result<Opening, PublishError> {
         .map(Opening::Objects)
 }
 
-fn exception(asset: &Entry<AssetEntry>, error: &PublishError) -> Exception {
+/// What the report says of content that did not become a version.
+pub(crate) fn exception(asset: &Entry<AssetEntry>, error: &PublishError) -> Exception {
     let reason = match error {
         PublishError::Source(ContentError::NotFound { .. }) => reasons::CONTENT_NOT_FOUND,
         PublishError::Source(ContentError::NotPermitted { .. }) => reasons::CONTENT_NOT_PERMITTED,

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod away;
+mod bank;
 mod definitions;
 mod deletion;
 mod explain;
@@ -18,4 +19,5 @@ mod failures;
 mod kstatus;
 mod rules;
 mod samples;
+mod source;
 mod strict;

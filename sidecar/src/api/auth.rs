@@ -1,10 +1,12 @@
-//! Who may call the local API: a bearer token from a file, and the verbs that the configuration
-//! gives its client. No verb implies another.
+//! Who may call the local API: a bearer token from a file, or of a service account ([`review`]), and
+//! the verbs that the configuration gives its client. No verb implies another.
+
+pub mod review;
 
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use finp2p_crds::peer_organization::{ApiClient, ApiVerb};
 use sha2::{Digest, Sha256};
@@ -17,6 +19,54 @@ const MAX_TOKENS: usize = 32;
 pub const MIN_TOKEN_BYTES: usize = 32;
 /// Longest token in bytes: a service account token has about 1,300.
 const MAX_TOKEN_BYTES: usize = 4096;
+
+pub use review::Reviews;
+
+/// Who says whose token it is.
+#[derive(Clone, Debug)]
+pub enum Callers {
+    /// Files, one for each client.
+    Files(Arc<Tokens>),
+    /// The API server of the cluster.
+    Reviews(Arc<Reviews>),
+}
+
+/// Why a token lets nobody in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotACaller {
+    /// It is no client's; what its holder can do about it.
+    Token(String),
+    /// Nobody can say now whose it is, and why.
+    Unavailable(&'static str),
+}
+
+impl Callers {
+    /// The client whose token this is.
+    ///
+    /// # Errors
+    /// [`NotACaller`] says what its holder can do.
+    pub async fn client(&self, token: &str) -> Result<String, NotACaller> {
+        match self {
+            Self::Files(tokens) => tokens
+                .client(token)
+                .ok_or_else(|| NotACaller::Token(self.wanted().to_owned())),
+            Self::Reviews(reviews) => reviews.client(token).await,
+        }
+    }
+
+    /// What a request without a token is told.
+    #[must_use]
+    pub fn wanted(&self) -> &'static str {
+        match self {
+            Self::Files(_) => {
+                "Send the header Authorization: Bearer TOKEN, with the token from the client's file in the node's token folder."
+            }
+            Self::Reviews(_) => {
+                "Send the header Authorization: Bearer TOKEN, with a token of your service account for the audience finp2p-ORG-api (a projected serviceAccountToken volume)."
+            }
+        }
+    }
+}
 
 /// A token file that cannot be used. Its client cannot log in; the others can.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

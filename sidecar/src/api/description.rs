@@ -22,7 +22,8 @@ peers share with it, and fetch that.
 # Who may call
 Each program is a client in `spec.node.api.clients` of the local PeerOrganization, with the verbs \
 that it may use. No verb implies another. Its bearer token is the content of the file with its name \
-in the node's token folder (`--api-tokens`). Web pages may not call: a request with an `Origin` is \
+in the node's token folder (`--api-tokens`); on a cluster, a token of its service account for the \
+audience `finp2p-ORG-api`, which the API server is asked about. Web pages may not call: a request with an `Origin` is \
 refused.
 
 ```sh
@@ -37,7 +38,7 @@ stable, `detail` is for people and says what to do, `reference` names the event 
 audits of the organizations that took part: tell it to whoever you call about it. No refusal holds \
 a value that was sent or stored. `title` is the slug of the code, or a finer word: the reason of a \
 3400 (purpose, fields, …); or, of this node's own, origin, unknown-route, method-not-allowed, \
-client-unknown, verb, not-ready, busy, media-type, json, query, asset-id, unknown-asset, no-content, \
+client-unknown, verb, not-ready, busy, authentication-unavailable, media-type, json, query, asset-id, unknown-asset, no-content, \
 content, schema, not-by-api, schema-unusable, units-unusable, version-changed.
 
 ";

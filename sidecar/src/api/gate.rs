@@ -12,6 +12,8 @@ use finp2p_crds::peer_organization::ApiVerb;
 use finp2p_wire::error::Code;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::auth::NotACaller;
+use super::auth::review::RETRY_S;
 use super::problem::Problem;
 use super::route::{self, Access, Route};
 use super::trail::{Finding, settle};
@@ -85,7 +87,7 @@ async fn enter(
     if route.access == Access::Anyone {
         return Ok(next.run(request).await);
     }
-    let client = client(api, request.headers(), &reference)?;
+    let client = client(api, request.headers(), &reference).await?;
     let _room = room(api, &reference)?;
     let caller = admit(api, client, route, reference).await?;
     request.extensions_mut().insert(caller);
@@ -127,22 +129,29 @@ fn find(request: &Request, reference: &str) -> Result<&'static Route, Problem> {
 }
 
 /// The client whose token came along. Whoever has none is only counted, or he could fill the disk.
-fn client(api: &Api, headers: &HeaderMap, reference: &str) -> Result<String, Problem> {
+async fn client(api: &Api, headers: &HeaderMap, reference: &str) -> Result<String, Problem> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let token = match (given.next(), given.next()) {
         (Some(one), None) => one.to_str().ok().and_then(auth::bearer),
         _ => None,
     };
-    token
-        .and_then(|token| api.local.tokens.client(token))
-        .ok_or_else(|| {
+    let callers = &api.local.callers;
+    let found = match token {
+        Some(token) => callers.client(token).await,
+        None => Err(NotACaller::Token(callers.wanted().to_owned())),
+    };
+    found.map_err(|reason| match reason {
+        NotACaller::Token(words) => {
             let now = api.local.clock.now();
             let code = Code::Authentication;
             api.local.node.counters().count(now, None, code.number());
-            Problem::new(code, reference).saying(
-                "Send the header Authorization: Bearer TOKEN, with the token from the client's file in the node's token folder.",
-            )
-        })
+            Problem::new(code, reference).saying(words)
+        }
+        NotACaller::Unavailable(words) => Problem::new(Code::Unavailable, reference)
+            .titled("authentication-unavailable")
+            .saying(words)
+            .retry_after(Some(RETRY_S)),
+    })
 }
 
 fn room(api: &Api, reference: &str) -> Result<OwnedSemaphorePermit, Problem> {

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use finp2p_crds::SidecarConfig;
 use finp2p_crds::access::Facts;
 use finp2p_crds::condition::reasons;
 use finp2p_crds::entry::{self, AssetEntry, Entry, PeerEntry, PolicyEntry, SchemaEntry};
-use finp2p_crds::sidecar_config::{AppliedSlice, Exception, REPORT_MAX_ROWS, RawEntry, Root};
+use finp2p_crds::sidecar_config::{
+    AppliedSlice, Exception, REPORT_MAX_ROWS, RawEntry, Root, Slice,
+};
 use sha2::{Digest, Sha256};
 
-use super::reading::{Complete, Incomplete, Reading};
+use super::reading::{CompleteSlice, Incomplete, Reading};
 
 /// A complete set, decoded. Immutable: another configuration is another value.
 #[derive(Debug)]
@@ -30,48 +33,124 @@ pub struct Applied {
     pub digest: [u8; 32],
     /// The reading it was made of, to be kept.
     pub reading: Reading,
+    /// The slices decoded, in the root's order: an edit decodes those anew that it changed.
+    parts: Vec<Arc<Part>>,
 }
 
 impl Applied {
-    /// Decodes a reading that is a complete set. An entry that does not decode completely is
-    /// refused alone: a policy or asset is left out, a peer becomes a suspended peer.
+    /// Decodes a reading that is a complete set; what is the same in `before` is taken from there.
+    /// An entry that does not decode completely is refused alone: a policy or asset is left out, a
+    /// peer becomes a suspended peer.
     ///
     /// # Errors
     /// [`Incomplete`] when the reading is no complete set.
-    pub fn decode(reading: Reading) -> Result<Self, Incomplete> {
+    pub fn decode(reading: Reading, before: Option<&Self>) -> Result<Self, Incomplete> {
         let complete = reading.complete()?;
-        let mut parts = Parts::default();
-        for (_, slice) in &complete.slices {
-            for raw in &slice.entries {
-                parts.add(raw);
-            }
+        let known: BTreeMap<&str, &Arc<Part>> = before
+            .iter()
+            .flat_map(|before| &before.parts)
+            .map(|part| (part.name(), part))
+            .collect();
+        let parts: Vec<Arc<Part>> = complete
+            .slices
+            .iter()
+            .map(|slice| {
+                let known = known.get(slice.applied.slice.as_str());
+                match known.filter(|part| part.is_of(slice.object)) {
+                    Some(part) => Arc::clone(part),
+                    None => Arc::new(Part::decode(slice)),
+                }
+            })
+            .collect();
+        let mut all = Contents::default();
+        for part in &parts {
+            all.add(&part.contents);
         }
-        let digest = digest(&complete);
+        all.exceptions.truncate(REPORT_MAX_ROWS);
         let root = complete.root.clone();
-        let (uid, slices) = (
-            complete.uid.to_owned(),
-            complete.slices.into_iter().map(|(name, _)| name).collect(),
-        );
+        let (uid, digest) = (complete.uid.to_owned(), digest(&root, &parts));
+        let slices = complete.slices.into_iter().map(|s| s.applied).collect();
+        let organization = root.organization_id.clone();
         Ok(Self {
             uid,
+            root,
             slices,
             facts: Arc::new(Facts::new(
-                root.organization_id.clone(),
-                parts.peers,
-                parts.policies,
-                parts.assets,
+                organization,
+                all.peers,
+                all.policies,
+                all.assets,
             )),
-            root,
-            schemas: parts.schemas,
-            exceptions: parts.exceptions,
+            schemas: all.schemas,
+            exceptions: all.exceptions,
             digest,
             reading,
+            parts,
         })
+    }
+
+    /// Whether this cannot come after `before` at the same sequence: a slice is at a lower
+    /// generation, or says something else at the same one.
+    #[must_use]
+    pub fn forks_from(&self, before: &Self) -> bool {
+        let known: BTreeMap<&str, (i64, &Arc<Part>)> = before.generations().collect();
+        self.generations().any(|(name, (generation, part))| {
+            known.get(name).is_some_and(|(was, other)| {
+                // Slices written by hand into a directory have no generation.
+                generation < *was
+                    || (generation == *was && generation > 0 && part.digest != other.digest)
+            })
+        })
+    }
+
+    /// Whether both hold the same decoded slice at this position.
+    #[cfg(test)]
+    pub fn shares_with(&self, other: &Self, position: usize) -> bool {
+        let (here, there) = (self.parts.get(position), other.parts.get(position));
+        matches!((here, there), (Some(a), Some(b)) if Arc::ptr_eq(a, b))
+    }
+
+    fn generations(&self) -> impl Iterator<Item = (&str, (i64, &Arc<Part>))> {
+        let slices = self.slices.iter().zip(&self.parts);
+        slices.map(|(applied, part)| (applied.slice.as_str(), (applied.generation, part)))
     }
 }
 
-#[derive(Default)]
-struct Parts {
+/// One slice, decoded.
+#[derive(Debug)]
+struct Part {
+    object: Arc<SidecarConfig>,
+    contents: Contents,
+    /// SHA-256 over the JSON of the slice.
+    digest: [u8; 32],
+}
+
+impl Part {
+    fn decode(slice: &CompleteSlice<'_>) -> Self {
+        let mut contents = Contents::default();
+        for raw in &slice.slice.entries {
+            contents.decode(raw);
+        }
+        Self {
+            object: Arc::clone(slice.object),
+            contents,
+            digest: slice_digest(slice.slice),
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.object.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// Whether decoding `object` would give the same.
+    fn is_of(&self, object: &Arc<SidecarConfig>) -> bool {
+        Arc::ptr_eq(&self.object, object) || self.object.spec == object.spec
+    }
+}
+
+/// What slices hold.
+#[derive(Debug, Default)]
+struct Contents {
     peers: Vec<Entry<PeerEntry>>,
     policies: Vec<Entry<PolicyEntry>>,
     assets: Vec<Entry<AssetEntry>>,
@@ -79,8 +158,18 @@ struct Parts {
     exceptions: Vec<Exception>,
 }
 
-impl Parts {
-    fn add(&mut self, raw: &RawEntry) {
+impl Contents {
+    fn add(&mut self, other: &Self) {
+        self.peers.extend_from_slice(&other.peers);
+        self.policies.extend_from_slice(&other.policies);
+        self.assets.extend_from_slice(&other.assets);
+        let schemas = other.schemas.iter();
+        self.schemas
+            .extend(schemas.map(|(uid, text)| (uid.clone(), text.clone())));
+        self.exceptions.extend_from_slice(&other.exceptions);
+    }
+
+    fn decode(&mut self, raw: &RawEntry) {
         let understood = match raw.kind.as_str() {
             entry::PEER => {
                 let decoded = raw.decode().ok();
@@ -133,20 +222,28 @@ fn suspended(raw: &RawEntry) -> Option<Entry<PeerEntry>> {
     })
 }
 
-/// SHA-256 over the JSON of root and slices in the root's order. JSON of these types has one
-/// form: fields in declaration order, maps sorted.
-fn digest(complete: &Complete<'_>) -> [u8; 32] {
+/// SHA-256 over the JSON of the root and the digests of the slices in the root's order. JSON of
+/// these types has one form: fields in declaration order, maps sorted.
+fn digest(root: &Root, parts: &[Arc<Part>]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"finp2p/config/1");
-    let mut part = |json: Result<Vec<u8>, serde_json::Error>| {
-        // Types without maps of non-string keys always have a JSON form.
-        let bytes = json.unwrap_or_default();
-        hash.update((bytes.len() as u64).to_be_bytes());
-        hash.update(&bytes);
-    };
-    part(serde_json::to_vec(complete.root));
-    for (_, slice) in &complete.slices {
-        part(serde_json::to_vec(slice));
+    json(&mut hash, serde_json::to_vec(root));
+    for part in parts {
+        hash.update(part.digest);
     }
     hash.finalize().into()
+}
+
+fn slice_digest(slice: &Slice) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"finp2p/config-slice/1");
+    json(&mut hash, serde_json::to_vec(slice));
+    hash.finalize().into()
+}
+
+fn json(hash: &mut Sha256, json: Result<Vec<u8>, serde_json::Error>) {
+    // Types without maps of non-string keys always have a JSON form.
+    let bytes = json.unwrap_or_default();
+    hash.update((bytes.len() as u64).to_be_bytes());
+    hash.update(&bytes);
 }

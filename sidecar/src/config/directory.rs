@@ -8,15 +8,21 @@
 //! ```
 //! Files are replaced by rename, slices before the root that names them.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use finp2p_crds::SidecarConfig;
+use finp2p_crds::shared_asset::Content;
 use finp2p_crds::sidecar_config::{SET_MAX_SLICES, SLICE_MAX_BYTES};
+use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use super::Reading;
+use super::content::{ContentError, ContentFolder};
+use super::source::{Source, SourceError, Stamp};
 
 /// Most bytes of the root: the names of 4,096 slices and sixteen certificates fit twice.
 const ROOT_MAX_BYTES: u64 = 1024 * 1024;
@@ -57,46 +63,22 @@ pub enum DirectoryError {
     Names,
 }
 
-/// What tells that files were replaced, without reading them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stamp(Vec<(u64, i64, i64, u64)>);
-
 /// A directory with a node's configuration.
 #[derive(Clone, Debug)]
 pub struct Directory {
     path: PathBuf,
+    contents: ContentFolder,
 }
 
 impl Directory {
     /// The directory at `path`; it need not exist yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
-    }
-
-    /// Where content objects are.
-    #[must_use]
-    pub fn content(&self) -> PathBuf {
-        self.path.join("content")
-    }
-
-    /// Identity of the root, the slices folder and the content folder as they are now: equal
-    /// stamps mean that no file was replaced in between.
-    #[must_use]
-    pub fn stamp(&self) -> Stamp {
-        let mut stamps = Vec::new();
-        for path in [
-            self.path.join("root.yaml"),
-            self.path.join("slices"),
-            self.content(),
-        ] {
-            stamps.push(
-                fs::metadata(&path)
-                    .map(|m| identity(&m))
-                    .unwrap_or_default(),
-            );
+        let path = path.into();
+        Self {
+            contents: ContentFolder::new(path.join("content")),
+            path,
         }
-        Stamp(stamps)
     }
 
     /// Reads root and slices.
@@ -124,13 +106,52 @@ impl Directory {
     }
 }
 
-fn identity(metadata: &Metadata) -> (u64, i64, i64, u64) {
-    (
+impl Source for Directory {
+    /// Identity of the root and of the slices folder: files are replaced by rename.
+    fn stamp(&self) -> Stamp {
+        let mut stamp = identity(&self.path.join("root.yaml"));
+        stamp.extend(identity(&self.path.join("slices")));
+        Stamp(stamp)
+    }
+
+    fn read(&self) -> Result<Reading, SourceError> {
+        Self::read(self).map_err(|error| {
+            // The source says what is the matter; a person needs both lines at once.
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            SourceError(format!("{error}: {}", source.unwrap_or_default()))
+        })
+    }
+
+    /// Reading the folder is contact.
+    fn reached(&self, now: Timestamp) -> Option<Timestamp> {
+        Some(now)
+    }
+
+    fn contents_stamp(&self) -> Stamp {
+        Stamp(identity(self.contents.path()))
+    }
+
+    fn content_stamp(&self, content: &Content) -> Stamp {
+        let file = self.contents.file(content);
+        Stamp(file.map(|file| identity(&file)).unwrap_or_default())
+    }
+
+    fn content(&self, content: &Content) -> Result<Zeroizing<Vec<u8>>, ContentError> {
+        self.contents.read(content)
+    }
+}
+
+/// Identity of a file or folder as it is now; empty when there is none.
+fn identity(path: &Path) -> Vec<u64> {
+    let Ok(metadata) = fs::metadata(path) else {
+        return Vec::new();
+    };
+    vec![
         metadata.ino(),
-        metadata.mtime(),
-        metadata.mtime_nsec(),
+        metadata.mtime().cast_unsigned(),
+        metadata.mtime_nsec().cast_unsigned(),
         metadata.len(),
-    )
+    ]
 }
 
 fn is_file_name(name: &str) -> bool {
@@ -141,12 +162,13 @@ fn is_file_name(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
 }
 
-fn parse(path: &Path, limit_bytes: u64) -> Result<SidecarConfig, DirectoryError> {
+fn parse(path: &Path, limit_bytes: u64) -> Result<Arc<SidecarConfig>, DirectoryError> {
     let bytes = read_bounded(path, limit_bytes)?;
-    serde_yaml::from_slice(&bytes).map_err(|source| DirectoryError::Decode {
+    let parsed = serde_yaml::from_slice(&bytes).map_err(|source| DirectoryError::Decode {
         path: path.to_owned(),
         source,
-    })
+    })?;
+    Ok(Arc::new(parsed))
 }
 
 /// Reads a whole file of at most `limit_bytes`.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use finp2p_crds::SidecarConfig;
 use jiff::Timestamp;
 
-use super::tracker::{Remembered, Tracker};
+use super::tracker::{Kept, Remembered, Tracker};
 use super::{Applied, Incomplete, Reading};
 use crate::store::{Key, Space, Store, StoreError, Value, Write};
 
@@ -46,35 +46,44 @@ pub fn load(store: &dyn Store) -> Result<Tracker, KeepError> {
             let slices = store
                 .list(Space::Configuration, SLICE_PREFIX)?
                 .iter()
-                .map(|(_, value)| serde_json::from_slice(value).map_err(KeepError::Decode))
-                .collect::<Result<_, _>>()?;
-            let applied =
-                Applied::decode(Reading { root, slices }).map_err(KeepError::Incomplete)?;
+                .map(|(_, value)| serde_json::from_slice(value).map(Arc::new))
+                .collect::<Result<_, _>>()
+                .map_err(KeepError::Decode)?;
+            let reading = Reading {
+                root: Arc::new(root),
+                slices,
+            };
+            let applied = Applied::decode(reading, None).map_err(KeepError::Incomplete)?;
             Some(Arc::new(applied))
         }
     };
     Ok(Tracker::resume(applied, remembered, contact))
 }
 
-/// Keeps what the tracker has applied: changed slices first, then root and sequence, then the
-/// slices of the former set are removed. A stop in between leaves the former or the new set.
+/// Keeps a configuration: changed slices first, then root and sequence, then the slices of the
+/// former set are removed. A stop in between leaves the former or the new set. Slices that are
+/// shared with `former`, which was kept before, are not looked at again.
 ///
 /// # Errors
-/// [`KeepError`] when the store does not take it; the caller must not serve from the set.
-pub fn save(store: &dyn Store, tracker: &Tracker) -> Result<(), KeepError> {
-    let (Some(applied), Some(remembered)) = (tracker.applied(), tracker.remembered()) else {
-        return Ok(());
+/// [`KeepError`] when the store does not take it: after a restart the node would begin with an
+/// older one.
+pub fn save(store: &dyn Store, kept: &Kept, former: Option<&Applied>) -> Result<(), KeepError> {
+    let slices = |applied: &Applied| -> BTreeSet<*const SidecarConfig> {
+        applied.reading.slices.iter().map(Arc::as_ptr).collect()
     };
+    let unchanged = former.map(slices).unwrap_or_default();
     let mut named = BTreeSet::new();
     let mut changed = Vec::new();
-    for slice in &applied.reading.slices {
+    for slice in &kept.applied.reading.slices {
         let key = Key::new(
             Space::Configuration,
             format!("{SLICE_PREFIX}{}", name(slice)),
         )?;
-        let value = encode(slice)?;
-        if store.get(&key)?.as_ref() != Some(&value) {
-            changed.push(Write::Put(key.clone(), value));
+        if !unchanged.contains(&Arc::as_ptr(slice)) {
+            let value = encode(&**slice)?;
+            if store.get(&key)?.as_ref() != Some(&value) {
+                changed.push(Write::Put(key.clone(), value));
+            }
         }
         named.insert(key);
     }
@@ -84,9 +93,12 @@ pub fn save(store: &dyn Store, tracker: &Tracker) -> Result<(), KeepError> {
     store.commit(vec![
         Write::Put(
             Key::new(Space::Configuration, ROOT)?,
-            encode(&applied.reading.root)?,
+            encode(&*kept.applied.reading.root)?,
         ),
-        Write::Put(Key::new(Space::Sequence, SEQUENCE)?, encode(remembered)?),
+        Write::Put(
+            Key::new(Space::Sequence, SEQUENCE)?,
+            encode(&kept.remembered)?,
+        ),
     ])?;
     let former = store
         .names(Space::Configuration, SLICE_PREFIX)?
@@ -104,8 +116,8 @@ pub fn save(store: &dyn Store, tracker: &Tracker) -> Result<(), KeepError> {
 ///
 /// # Errors
 /// [`KeepError`] when the store does not take it.
-pub fn save_contact(store: &dyn Store, now: Timestamp) -> Result<(), KeepError> {
-    Ok(store.put(Key::new(Space::Sequence, CONTACT)?, encode(&now)?)?)
+pub fn save_contact(store: &dyn Store, at: Timestamp) -> Result<(), KeepError> {
+    Ok(store.put(Key::new(Space::Sequence, CONTACT)?, encode(&at)?)?)
 }
 
 fn name(object: &SidecarConfig) -> &str {

@@ -1,16 +1,19 @@
 //! Root and slices as they came from their source, and when they are a complete set.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use finp2p_crds::SidecarConfig;
 use finp2p_crds::sidecar_config::{AppliedSlice, Root, SET_MAX_SLICES, SLICE_MAX_ENTRIES, Slice};
-use serde::{Deserialize, Serialize};
 
-/// Root and the slices it names, as read at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Root and the slices it names, as read at one moment. Objects are shared with the source: what
+/// did not change is the same allocation in the next reading.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     /// The object with `spec.root`.
-    pub root: SidecarConfig,
+    pub root: Arc<SidecarConfig>,
     /// The objects with `spec.slice` that the root names; any order.
-    pub slices: Vec<SidecarConfig>,
+    pub slices: Vec<Arc<SidecarConfig>>,
 }
 
 /// Why a reading is not a complete set. What is applied stays in force.
@@ -40,8 +43,19 @@ pub struct Complete<'a> {
     pub uid: &'a str,
     /// The root.
     pub root: &'a Root,
-    /// Name, generation and content of every slice, in the root's order.
-    pub slices: Vec<(AppliedSlice, &'a Slice)>,
+    /// The slices in the root's order.
+    pub slices: Vec<CompleteSlice<'a>>,
+}
+
+/// A slice of a complete set.
+#[derive(Clone, Debug)]
+pub struct CompleteSlice<'a> {
+    /// Name and generation.
+    pub applied: AppliedSlice,
+    /// The object.
+    pub object: &'a Arc<SidecarConfig>,
+    /// Its content.
+    pub slice: &'a Slice,
 }
 
 impl Reading {
@@ -55,10 +69,15 @@ impl Reading {
         if root.slices.len() > SET_MAX_SLICES {
             return Err(Incomplete::TooManySlices);
         }
+        let objects: BTreeMap<&str, &Arc<SidecarConfig>> = self
+            .slices
+            .iter()
+            .map(|object| (object.metadata.name.as_deref().unwrap_or_default(), object))
+            .collect();
         let slices = root
             .slices
             .iter()
-            .map(|name| self.slice(root, name))
+            .map(|name| slice(root, name, objects.get(name.as_str()).copied()))
             .collect::<Result<_, _>>()?;
         Ok(Complete {
             uid: self.root.metadata.uid.as_deref().unwrap_or_default(),
@@ -66,29 +85,29 @@ impl Reading {
             slices,
         })
     }
+}
 
-    fn slice<'a>(
-        &'a self,
-        root: &Root,
-        name: &str,
-    ) -> Result<(AppliedSlice, &'a Slice), Incomplete> {
-        let object = self
-            .slices
-            .iter()
-            .find(|object| object.metadata.name.as_deref() == Some(name));
-        let slice = object
-            .and_then(|object| object.spec.slice.as_ref())
-            .ok_or_else(|| Incomplete::SliceMissing(name.to_owned()))?;
-        if slice.set != root.set {
-            return Err(Incomplete::OtherSet(name.to_owned()));
-        }
-        if slice.entries.len() > SLICE_MAX_ENTRIES {
-            return Err(Incomplete::TooManyEntries(name.to_owned()));
-        }
-        let applied = AppliedSlice {
-            slice: name.to_owned(),
-            generation: object.and_then(|o| o.metadata.generation).unwrap_or(0),
-        };
-        Ok((applied, slice))
+fn slice<'a>(
+    root: &Root,
+    name: &str,
+    object: Option<&'a Arc<SidecarConfig>>,
+) -> Result<CompleteSlice<'a>, Incomplete> {
+    let missing = || Incomplete::SliceMissing(name.to_owned());
+    let object = object.ok_or_else(missing)?;
+    let slice = object.spec.slice.as_ref().ok_or_else(missing)?;
+    if slice.set != root.set {
+        return Err(Incomplete::OtherSet(name.to_owned()));
     }
+    if slice.entries.len() > SLICE_MAX_ENTRIES {
+        return Err(Incomplete::TooManyEntries(name.to_owned()));
+    }
+    let applied = AppliedSlice {
+        slice: name.to_owned(),
+        generation: object.metadata.generation.unwrap_or(0),
+    };
+    Ok(CompleteSlice {
+        applied,
+        object,
+        slice,
+    })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Applied, Incomplete, Reading};
+use super::{Applied, Incomplete};
 
 /// Without contact for this long the node warns: long enough for an upgrade of the control
 /// plane, short enough for a person on call to act long before the node denies.
@@ -17,6 +17,15 @@ pub struct Remembered {
     pub uid: String,
     /// Its sequence.
     pub sequence: i64,
+}
+
+/// What is kept on the node's volume.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The newest set that was applied without doubt.
+    pub applied: Arc<Applied>,
+    /// Its sequence, and where it came from.
+    pub remembered: Remembered,
 }
 
 /// What the node decides with now.
@@ -88,22 +97,19 @@ impl Tracker {
         }
     }
 
-    /// The source was reached and holds what it held before.
-    pub fn touch(&mut self, now: Timestamp) {
-        self.contact = Some(now);
+    /// The source was reached at `at` and holds what it held before.
+    pub fn touch(&mut self, at: Timestamp) {
+        self.contact = Some(at);
     }
 
-    /// Takes note of what the source holds at `now`.
-    pub fn observe(&mut self, now: Timestamp, reading: Reading) -> Outcome {
-        self.contact = Some(now);
-        let candidate = match Applied::decode(reading) {
+    /// Takes note of what the source held when it was reached at `at`.
+    pub fn observe(&mut self, at: Timestamp, decoded: Result<Applied, Incomplete>) -> Outcome {
+        self.contact = Some(at);
+        let candidate = match decoded {
             Ok(candidate) => candidate,
             Err(incomplete) => return Outcome::Incomplete(incomplete),
         };
-        let newest = self.rolled_back.as_ref().or(self.applied.as_ref());
-        if newest.is_some_and(|applied| {
-            applied.digest == candidate.digest && applied.slices == candidate.slices
-        }) {
+        if self.newest().is_some_and(|newest| same(newest, &candidate)) {
             return Outcome::Same;
         }
         if self
@@ -114,6 +120,11 @@ impl Tracker {
             return Outcome::Foreign;
         }
         if let Some(remembered) = self.goes_back(&candidate) {
+            if self.applied.as_ref().is_some_and(|a| same(a, &candidate)) {
+                // It came back to what was applied before it went back.
+                self.rolled_back = None;
+                return Outcome::Applied;
+            }
             let seen = candidate.root.sequence;
             self.rolled_back = Some(Arc::new(candidate));
             return Outcome::RolledBack { seen, remembered };
@@ -122,16 +133,18 @@ impl Tracker {
         Outcome::Applied
     }
 
-    /// A person accepts the rolled-back configuration. Returns whether there was one.
-    pub fn accept(&mut self) -> bool {
-        match self.rolled_back.take() {
-            Some(candidate) => {
-                self.remembered = Some(remembered(&candidate));
-                self.applied = Some(candidate);
-                true
-            }
-            None => false,
-        }
+    /// A person accepts this rolled-back configuration. Returns whether it still was the one that
+    /// waited.
+    pub fn accept(&mut self, meant: &Arc<Applied>) -> bool {
+        let waiting = self
+            .rolled_back
+            .take_if(|waiting| Arc::ptr_eq(waiting, meant));
+        let Some(accepted) = waiting else {
+            return false;
+        };
+        self.remembered = Some(remembered(&accepted));
+        self.applied = Some(accepted);
+        true
     }
 
     /// What is in force at `now`; `None` until a complete set was seen, and while a roll-back
@@ -154,16 +167,25 @@ impl Tracker {
         })
     }
 
-    /// The highest sequence applied, to be kept.
+    /// The set that was observed last, in force or restrained.
     #[must_use]
-    pub fn remembered(&self) -> Option<&Remembered> {
-        self.remembered.as_ref()
+    pub fn newest(&self) -> Option<&Arc<Applied>> {
+        self.rolled_back.as_ref().or(self.applied.as_ref())
     }
 
-    /// The newest set that was applied without doubt, to be kept.
+    /// When the source was last reached.
     #[must_use]
-    pub fn applied(&self) -> Option<&Arc<Applied>> {
-        self.applied.as_ref()
+    pub fn contact(&self) -> Option<Timestamp> {
+        self.contact
+    }
+
+    /// The newest set that was applied without doubt, and the highest sequence: to be kept.
+    #[must_use]
+    pub fn kept(&self) -> Option<Kept> {
+        Some(Kept {
+            applied: self.applied.clone()?,
+            remembered: self.remembered.clone()?,
+        })
     }
 
     fn apply(&mut self, candidate: Applied) {
@@ -172,26 +194,22 @@ impl Tracker {
         self.applied = Some(Arc::new(candidate));
     }
 
-    /// The remembered sequence, if the candidate is older: a lower sequence, another root, or
-    /// a slice of the same set at a lower generation.
+    /// The remembered sequence, if the candidate is older or of another past: a lower sequence,
+    /// another root, or a slice of the same set at a lower generation or with another content at
+    /// the same one. Once it went back, only a higher sequence shows that the newcomer knows of
+    /// what was applied here.
     fn goes_back(&self, candidate: &Applied) -> Option<i64> {
         let remembered = self.remembered.as_ref()?;
         if candidate.root.sequence != remembered.sequence {
             return (candidate.root.sequence < remembered.sequence).then_some(remembered.sequence);
         }
-        if candidate.uid != remembered.uid {
-            // After a restore of the control plane objects come back under new uids; only a
-            // higher sequence shows that the newcomer knows of what was applied here.
-            return Some(remembered.sequence);
-        }
-        let applied = self.applied.as_ref()?;
-        let older = applied.slices.iter().any(|before| {
-            candidate
-                .slices
-                .iter()
-                .any(|now| now.slice == before.slice && now.generation < before.generation)
-        });
-        older.then_some(remembered.sequence)
+        // After a restore of the control plane objects come back under new uids.
+        let other_root = candidate.uid != remembered.uid;
+        let forked = || {
+            let applied = self.applied.as_ref();
+            applied.is_some_and(|applied| candidate.forks_from(applied))
+        };
+        (other_root || self.rolled_back.is_some() || forked()).then_some(remembered.sequence)
     }
 
     fn age(&self, now: Timestamp, max_seconds: i64) -> Age {
@@ -214,6 +232,10 @@ fn remembered(applied: &Applied) -> Remembered {
         uid: applied.uid.clone(),
         sequence: applied.root.sequence,
     }
+}
+
+fn same(a: &Applied, b: &Applied) -> bool {
+    a.digest == b.digest && a.slices == b.slices
 }
 
 fn same_node(a: &Applied, b: &Applied) -> bool {

@@ -1,20 +1,18 @@
 //! What the node tells the operator: one small object, written when it says something new.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use finp2p_crds::access;
 use finp2p_crds::condition::reasons;
 use finp2p_crds::sidecar_config::{
     CertificateRequest, Exception, PeerReport, REPORT_MAX_ROWS, SidecarConfigStatus,
 };
 
+use crate::config::Standing;
 use crate::config::tracker::Age;
-use crate::config::{Applied, Standing};
-use crate::primary::{self, Primary};
 
 /// Why the report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -33,14 +31,23 @@ pub enum ReportError {
     },
 }
 
-/// The file of the report.
+/// Where the report goes.
+pub trait Report: fmt::Debug + Send + Sync {
+    /// Takes the report; called at every look, so that what it said before costs nothing.
+    ///
+    /// # Errors
+    /// [`ReportError`]; it is given again.
+    fn take(&self, status: SidecarConfigStatus) -> Result<(), ReportError>;
+}
+
+/// A file with the report.
 #[derive(Debug)]
-pub struct Report {
+pub struct ReportFile {
     path: PathBuf,
     last: Mutex<Option<SidecarConfigStatus>>,
 }
 
-impl Report {
+impl ReportFile {
     /// A report that goes to `path`, replaced by rename.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
@@ -49,22 +56,20 @@ impl Report {
             last: Mutex::default(),
         }
     }
+}
 
-    /// Writes the report unless it says what the last one said.
-    ///
-    /// # Errors
-    /// [`ReportError`]; it is written the next time.
-    pub fn write(&self, status: &SidecarConfigStatus) -> Result<(), ReportError> {
+impl Report for ReportFile {
+    fn take(&self, status: SidecarConfigStatus) -> Result<(), ReportError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.as_ref() == Some(status) {
+        if last.as_ref() == Some(&status) {
             return Ok(());
         }
-        let text = serde_yaml::to_string(status).map_err(ReportError::Encode)?;
+        let text = serde_yaml::to_string(&status).map_err(ReportError::Encode)?;
         replace(&self.path, text.as_bytes()).map_err(|source| ReportError::Write {
             path: self.path.clone(),
             source,
         })?;
-        *last = Some(status.clone());
+        *last = Some(status);
         Ok(())
     }
 }
@@ -132,45 +137,4 @@ fn warnings(standing: &Standing) -> Vec<Exception> {
         )),
     }
     warnings
-}
-
-/// Pointers of policies that open nothing on an asset they match: at most one exception an asset.
-#[must_use]
-pub fn unknown_fields(applied: &Applied, primary: &Primary) -> Vec<Exception> {
-    let mut found: BTreeMap<String, Exception> = BTreeMap::new();
-    for policy in applied.facts.policies() {
-        for asset in applied.facts.matched_assets(&policy.payload.spec) {
-            let units = asset
-                .payload
-                .resource_id
-                .parse()
-                .ok()
-                .and_then(|id| primary.current(&id).ok().flatten())
-                .map(|held| primary::units(&held.record));
-            let Some(units) = units else { continue };
-            let unknown = access::fields_unknown(&policy.payload.spec, &units);
-            if unknown.is_empty() || found.len() >= REPORT_MAX_ROWS {
-                continue;
-            }
-            found
-                .entry(asset.name.clone())
-                .or_insert_with(|| {
-                    Exception {
-                kind: "SharedAsset".to_owned(),
-                name: asset.name.clone(),
-                reason: reasons::FIELD_UNKNOWN.to_owned(),
-                message: format!(
-                    "policy {} opens {}, where this asset has nothing: mend the pointer, or list \
-                     the object in units of the asset",
-                    policy.name,
-                    unknown.join(", ")
-                )
-                .chars()
-                .take(1024)
-                .collect(),
-            }
-                });
-        }
-    }
-    found.into_values().collect()
 }

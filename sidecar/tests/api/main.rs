@@ -15,6 +15,7 @@ mod peers;
 mod private;
 mod probes;
 mod program;
+mod publishing;
 mod verbs;
 mod world;
 

@@ -14,15 +14,16 @@ use finp2p_crds::entry::{ASSET, PEER, SCHEMA};
 use finp2p_crds::peer_organization::{ApiClient, ApiVerb};
 use finp2p_crds::sidecar_config::{NodeLimits, RawEntry, Root, SLICE_MAX_ENTRIES, Slice};
 use finp2p_crds::{SidecarConfig, SidecarConfigSpec};
-use finp2p_sidecar::api::auth::Tokens;
+use finp2p_sidecar::api::auth::{Callers, Tokens};
 use finp2p_sidecar::api::probes::{self, Probes};
 use finp2p_sidecar::api::{self, Local, Peers, serve};
 use finp2p_sidecar::audit::{self, Audit, AuditError, Entry};
 use finp2p_sidecar::clock::Clock;
-use finp2p_sidecar::config::Directory;
+use finp2p_sidecar::config::{Directory, Source};
 use finp2p_sidecar::keys::NodeKeys;
 use finp2p_sidecar::metrics::Metrics;
 use finp2p_sidecar::network::Counters;
+use finp2p_sidecar::node::report::ReportFile;
 use finp2p_sidecar::node::{Node, Parts};
 use finp2p_sidecar::request::Trail;
 use finp2p_sidecar::store::MemoryStore;
@@ -134,6 +135,11 @@ impl World {
 
     /// Before any configuration.
     pub fn empty() -> Self {
+        Self::over(|directory| Arc::new(directory))
+    }
+
+    /// Before any configuration, which comes by what is laid over the directory.
+    pub fn over(source: impl FnOnce(Directory) -> Arc<dyn Source>) -> Self {
         crate::private::listen_to_the_log();
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("config");
@@ -148,11 +154,11 @@ impl World {
         let audit = Arc::new(audit);
         let keys = Arc::new(NodeKeys::load_or_create(&*store).unwrap());
         let node = Node::resume(Parts {
-            directory: Directory::new(&config),
+            source: source(Directory::new(&config)),
             store,
             audit: Arc::clone(&audit),
             keys: Arc::clone(&keys),
-            report: folder.path().join("report.yaml"),
+            report: Arc::new(ReportFile::new(folder.path().join("report.yaml"))),
         })
         .unwrap();
         let node = Arc::new(node);
@@ -170,7 +176,7 @@ impl World {
         let peers = Arc::new(OnceLock::new());
         let local = Local {
             clock: clock.clone(),
-            tokens: Arc::clone(&tokens),
+            callers: Callers::Files(Arc::clone(&tokens)),
             node: Arc::clone(&node),
             trail: Arc::new(trail),
             peers: Arc::clone(&peers),
@@ -205,6 +211,12 @@ impl World {
 
     /// Writes the configuration and the clients' tokens, and puts them in force.
     pub fn configure(&self, config: &Config) {
+        self.write(config);
+        while self.node.tick(self.clock.now()).more {}
+    }
+
+    /// Writes the configuration and the clients' tokens.
+    pub fn write(&self, config: &Config) {
         let folder = self.folder.path().join("config");
         let entries = self.entries(config);
         let mut slices = Vec::new();
@@ -253,7 +265,6 @@ impl World {
         for client in &config.clients {
             self.give_token(&client.service_account);
         }
-        self.node.tick(self.clock.now());
     }
 
     pub fn give_token(&self, client: &str) {
