@@ -12,7 +12,7 @@ export CARGO_TERM_COLOR ?= never
 TOOLS := $(CACHE)/tools
 SUITE := tests/suites/run
 
-.PHONY: help demo test check unit network store test-control-plane generate bench fuzz mutants advisories prerequisites
+.PHONY: bench-scale help demo test check unit network store test-control-plane generate bench fuzz mutants advisories prerequisites
 
 help: ## List the tasks
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -44,8 +44,11 @@ test-control-plane: ## Our kinds and the operator on a real Kubernetes API serve
 generate: ## Rewrite the CRDs, the OpenAPI description and other generated files
 	@tests/suites/generate
 
-bench: ## Signed pulls beside the limits of the machine; writes target/bench/report.json
+bench: ## Signed pulls and enforcement beside the limits of the machine; writes target/bench/report.json
 	@tests/suites/bench
+
+bench-scale: ## 10,000 assets, 100 peers, 1,000 policies: start, memory, writes of the operator
+	@tests/suites/bench scale
 
 fuzz: ## Decoders under mutated input for long (FUZZ_CASES=1000000)
 	@tests/suites/fuzz

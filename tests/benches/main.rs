@@ -1,14 +1,19 @@
-//! `make bench`: a signed pull of 1 KiB over loopback beside what limits it, in one run.
+//! `make bench`: a signed pull of 1 KiB over loopback beside what limits it, in one run; then how
+//! long an edit takes to be obeyed ([`enforcement`]). `make bench-scale`: [`scale`].
 //!
 //! Two nodes in one process, each with its own network thread, real sockets, the store and the
 //! audit log on disk. The limits are measured in the same run on the same cores: the signatures
 //! that a pull needs and nothing else, and a bare request and response of the same sizes.
 
 #![allow(missing_docs)] // a program: names say it
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // a panic is how a measurement fails
+#![allow(clippy::disallowed_methods)] // a benchmark measures time
 
+mod enforcement;
 mod limit;
 mod nodes;
 mod report;
+mod scale;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,6 +30,38 @@ const MEASURE: Duration = Duration::from_secs(5);
 const IN_FLIGHT: usize = 64;
 
 fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        None => {
+            let pulls = measure_pulls();
+            if pulls == ExitCode::SUCCESS {
+                return finish("from an edit to the changed answer", enforcement::measure());
+            }
+            pulls
+        }
+        Some("pulls") => measure_pulls(),
+        Some("enforcement") => finish("from an edit to the changed answer", enforcement::measure()),
+        Some("scale") => finish("10,000 assets, 100 peers, 1,000 policies", scale::measure()),
+        Some(other) => {
+            report::line(&format!("{other}: pulls, enforcement or scale"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn finish(title: &str, rows: Vec<Row>) -> ExitCode {
+    let mut report = Report::new(title.to_owned());
+    rows.into_iter().for_each(|row| report.add(row));
+    report.print();
+    match report.write() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::line(&format!("the report was not written: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure_pulls() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();

@@ -17,6 +17,7 @@ pub struct Row {
     unit: &'static str,
     reference: Option<f64>,
     bar: Option<f64>,
+    most: Option<f64>,
 }
 
 impl Row {
@@ -27,6 +28,7 @@ impl Row {
             unit,
             reference: None,
             bar: None,
+            most: None,
         }
     }
 
@@ -42,12 +44,21 @@ impl Row {
         self
     }
 
+    /// The highest value that is good enough.
+    pub fn at_most(mut self, most: f64) -> Self {
+        self.most = Some(most);
+        self
+    }
+
     fn ratio(&self) -> Option<f64> {
         self.reference.map(|reference| self.value / reference)
     }
 
     fn met(&self) -> Option<bool> {
-        Some(self.ratio()? >= self.bar?)
+        match self.most {
+            Some(most) => Some(self.value <= most),
+            None => Some(self.ratio()? >= self.bar?),
+        }
     }
 
     fn json(&self) -> Value {
@@ -57,7 +68,7 @@ impl Row {
             "unit": self.unit,
             "reference": self.reference,
             "ratio": self.ratio(),
-            "bar": self.bar,
+            "bar": self.bar.or(self.most),
             "met": self.met(),
         })
     }
@@ -102,17 +113,23 @@ impl Report {
                 row.unit,
                 or_dash(row.reference),
                 or_dash(row.ratio()),
-                or_dash(row.bar),
+                or_dash(row.bar.or(row.most)),
             ));
         }
     }
 
-    /// Writes `target/bench/report.json`.
+    /// Writes `target/bench/report.json`; figures of other runs stay.
     pub fn write(&self) -> Result<(), String> {
         let folder = finp2p_tests::binaries::root().join("target/bench");
         std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
-        let rows: Vec<_> = self.rows.iter().map(Row::json).collect();
+        let path = folder.join("report.json");
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        let kept: Vec<Value> = serde_json::from_str(&kept).unwrap_or_default();
+        let new: Vec<Value> = self.rows.iter().map(Row::json).collect();
+        let is_new = |row: &Value| new.iter().any(|n| n["name"] == row["name"]);
+        let mut rows: Vec<Value> = kept.into_iter().filter(|row| !is_new(row)).collect();
+        rows.extend(new.iter().cloned());
         let text = serde_json::to_string_pretty(&rows).map_err(|e| e.to_string())?;
-        std::fs::write(folder.join("report.json"), text + "\n").map_err(|e| e.to_string())
+        std::fs::write(path, text + "\n").map_err(|e| e.to_string())
     }
 }

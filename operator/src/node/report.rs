@@ -98,6 +98,8 @@ pub struct Speaker {
     recorder: Recorder,
     /// Since when a status waits for the node, by kind and name.
     held: BTreeMap<(&'static str, String), Instant>,
+    /// Generation of unreadable objects that was told, by kind and name.
+    unreadable: BTreeMap<(String, String), i64>,
     events_left: usize,
 }
 
@@ -113,6 +115,7 @@ impl Speaker {
             client,
             namespace: namespace.to_owned(),
             held: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
             events_left: 0,
         }
     }
@@ -223,7 +226,14 @@ impl Speaker {
     {
         let api: Api<kube::core::PartialObjectMeta<K>> =
             Api::namespaced(self.client.clone(), &self.namespace);
+        let kind = K::kind(&()).into_owned();
+        self.unreadable
+            .retain(|(k, name), _| *k != kind || found.iter().any(|o| o.name == *name));
         for object in found {
+            let key = (kind.clone(), object.name.clone());
+            if self.unreadable.get(&key) == Some(&object.generation) {
+                continue;
+            }
             let condition = |type_: &str, status: &str| {
                 json!({
                     "type": type_, "status": status, "observedGeneration": object.generation,
@@ -242,17 +252,17 @@ impl Speaker {
                 ]},
             });
             let params = PatchParams::apply(FIELD_MANAGER).force();
-            if let Err(error) = api
-                .patch_status(&object.name, &params, &Patch::Apply(&body))
-                .await
-            {
-                tracing::warn!(
+            let patch = Patch::Apply(&body);
+            match api.patch_status(&object.name, &params, &patch).await {
+                Ok(_) => {
+                    self.unreadable.insert(key, object.generation);
+                }
+                Err(error) => tracing::warn!(
                     namespace = self.namespace,
-                    "{} {} cannot be read, and its status could not be written: {}",
-                    K::kind(&()),
+                    "{kind} {} cannot be read, and its status could not be written: {}",
                     object.name,
                     cluster_error::clause(&error)
-                );
+                ),
             }
         }
     }

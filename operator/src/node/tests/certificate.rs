@@ -381,3 +381,41 @@ fn a_peers_root_key_that_ends_soon_is_told_with_what_to_do() {
         "False Valid"
     );
 }
+
+#[test]
+fn four_hundred_days_with_the_root_absent_for_all_but_two_refuse_no_node() {
+    let mut scene = Scene::bank_a();
+    let year = |scene: &mut Scene| {
+        let signer = issuing(1, scene.inputs.now, 365);
+        scene.inputs.signer = signer.state();
+        scene.signer = std::sync::Arc::new(signer);
+    };
+    year(&mut scene);
+    let mut sessions = std::collections::BTreeSet::new();
+    for day in 0..=400 {
+        if day == 364 {
+            // The root comes out of its safe for the second and last time.
+            year(&mut scene);
+        }
+        let plan = scene.settle();
+        assert!(a_peer_believes(&plan, scene.inputs.now), "day {day}");
+        let session = certificates(&plan)
+            .into_iter()
+            .find(|c| c.role() == Ok(Role::Session));
+        sessions.insert(session.unwrap().serial);
+        // The longest that an operator may be away at the end of a certificate's second third.
+        scene.wait(DAY);
+    }
+    assert!(
+        sessions.len() >= 19,
+        "renewed without people: {}",
+        sessions.len()
+    );
+    // The same year without the second visit ends: the test can fail.
+    let mut forgotten = Scene::bank_a();
+    year(&mut forgotten);
+    forgotten.settle();
+    forgotten.wait(DAY * 366);
+    let plan = forgotten.settle();
+    assert!(!a_peer_believes(&plan, forgotten.inputs.now));
+}
