@@ -19,5 +19,7 @@ mod failures;
 mod kstatus;
 mod rules;
 mod samples;
+mod scenario;
 mod source;
 mod strict;
+mod writes;

@@ -14,7 +14,7 @@
 //! goes with them. A test that stops, restores or floods an API server starts its own with
 //! [`ControlPlane::start`]. All methods block; call none from async code.
 //!
-//! Modules in reading order: [`parts`] (the programs, built from source), [`certificates`], `ports`,
+//! Modules in reading order: [`parts`] (the programs, built from source), [`certificates`], [`crate::ports`],
 //! `programs` (their command lines), [`identity`] (requests and kubectl as somebody), [`namespace`] (one
 //! per test, service accounts, what is kept of a failure), [`api_audit_log`] (who asked for what),
 //! [`backup`] (etcd as it was), [`kstatus`] (what Flux thinks of an object), [`resource`] (where the API server keeps what).
@@ -28,7 +28,6 @@ pub mod identity;
 pub mod kstatus;
 pub mod namespace;
 pub mod parts;
-mod ports;
 mod programs;
 pub mod resource;
 
@@ -40,6 +39,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use crate::ports;
 use crate::process::{Process, signal};
 use crate::wait;
 use api_audit_log::ApiAuditLog;

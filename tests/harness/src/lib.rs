@@ -3,7 +3,8 @@
 //! Modules in reading order: [`binaries`] (the programs, built when they are not), [`wait`]
 //! (conditions with a deadline, never sleeps), [`process`] (a child that ends with its test),
 //! [`http`] (the local API as a program sees it), [`banks`] (the first-light scenario, running),
-//! [`control_plane`] (a real Kubernetes API server).
+//! [`control_plane`] (a real Kubernetes API server), [`consortium`] (banks on it, as the chart and the
+//! operator run them).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,7 +17,9 @@
 
 pub mod banks;
 pub mod binaries;
+pub mod consortium;
 pub mod control_plane;
 pub mod http;
+pub mod ports;
 pub mod process;
 pub mod wait;
