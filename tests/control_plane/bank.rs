@@ -21,7 +21,6 @@ use finp2p_wire::certificate::{Certificate, KeyBytes, Use};
 use finp2p_wire::key::{PublicKey, SigningKey};
 use jiff::{SignedDuration, Timestamp};
 use libp2p::PeerId;
-use rand::RngExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
