@@ -89,6 +89,8 @@ pub mod reasons {
     pub const ORGANIZATION_TAKEN: &str = "OrganizationTaken";
     /// An older object claims this resource id.
     pub const RESOURCE_TAKEN: &str = "ResourceTaken";
+    /// Several manifests in files bear this kind, namespace and name: none of them counts.
+    pub const DUPLICATE_OBJECT: &str = "DuplicateObject";
     /// The two records of the local organization disagree about its keys.
     pub const KEYS_DIFFER: &str = "KeysDiffer";
     /// A root key is not a usable Ed25519 public key.

@@ -8,6 +8,7 @@
 //! - `split` → `yaml` (`scalar`, `place`): text → documents → JSON values with positions.
 //! - [`document`]: one object as it was written; its identity.
 //! - [`object`]: the typed object that the plan takes.
+//! - [`namespace`]: the objects of one namespace; names that are written twice.
 //! - [`folder`]: which files are read, and the namespaces they make.
 //!
 //! The layout that local mode reads, and `validate` too when it is given such a folder:
@@ -21,6 +22,7 @@ pub mod document;
 pub(crate) mod files;
 pub mod folder;
 pub mod limits;
+pub mod namespace;
 pub mod object;
 pub mod place;
 mod scalar;
@@ -28,7 +30,8 @@ mod split;
 mod yaml;
 
 pub use document::{Document, Source};
-pub use folder::{Cost, Folder, Namespace, Reader};
+pub use folder::{Cost, Folder, Reader};
+pub use namespace::{Dispute, Namespace, Spot};
 pub use object::{Keyed, Manifest, Object, ObjectId};
 
 use crate::finding::Finding;

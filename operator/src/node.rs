@@ -32,7 +32,7 @@ pub mod report;
 pub mod sign;
 pub mod validate;
 
-pub use inputs::{Age, Claim, Dialling, Inputs, Observed, Previous, SignerState, Source};
+pub use inputs::{Age, Claim, Dialling, Disputed, Inputs, Observed, Previous, SignerState, Source};
 pub use plan::{Plan, plan};
 
 #[cfg(test)]

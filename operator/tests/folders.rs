@@ -122,14 +122,76 @@ fn members_are_in_every_namespace_and_hold_public_records_only() {
     assert!(read.complete, "every object is known by name");
 }
 
+/// What is told about a name that is written twice: file, line and the whole sentence.
+fn doubts(folder: &Folder) -> Vec<(String, u32, &str)> {
+    let told = folder.findings.iter();
+    let told = told.filter(|finding| finding.reason == "DuplicateObject");
+    told.map(|f| (f.file.clone(), f.line.unwrap(), f.message.as_str()))
+        .collect()
+}
+
 #[test]
-fn of_two_objects_with_one_name_the_first_stays() {
-    let text = format!("{GOOD}---\n{}", GOOD.replace("a: b", "a: c"));
+fn of_two_objects_with_one_name_neither_counts_and_both_are_told() {
+    let text = format!(
+        "{GOOD}---\n{}---\n{}",
+        GOOD.replace("a: b", "a: c"),
+        GOOD.replace("name: good", "name: other")
+    );
     let checker = |_: &finp2p_operator::manifest::Document| Vec::new();
     let mut reader = Reader::new(&checker);
     reader.stream(text.as_bytes());
     let read = reader.finish();
-    assert_eq!(reasons(&read), ["DuplicateObject"]);
-    assert_eq!(read.findings[0].line, Some(8));
-    assert_eq!(names(&read), ["good"]);
+    assert_eq!(names(&read), ["other"]);
+    let told = doubts(&read);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!((told[0].1, told[1].1), (3, 8));
+    assert!(told[0].2.contains("also at -:8"), "{told:?}");
+    assert!(told[1].2.contains("also at -:3"), "{told:?}");
+    let disputed: Vec<_> = read.namespaces[0].disputed.values().collect();
+    assert_eq!(disputed.len(), 1);
+    assert_eq!(disputed[0].objects.len(), 2);
+}
+
+#[test]
+fn a_manifest_that_is_refused_still_claims_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let bank = folder.path().join("bank-a");
+    std::fs::create_dir(&bank).unwrap();
+    let good = GOOD.replace(", namespace: ns", "");
+    std::fs::write(bank.join("a.yaml"), &good).unwrap();
+    std::fs::write(bank.join("b.yaml"), good.replace("a: b", "a: bad")).unwrap();
+    let check = |document: &finp2p_operator::manifest::Document| {
+        let bad = document.value.pointer("/data/a").unwrap() == "bad";
+        let refused = document.finding("/data/a", "Bad", "bad", "mend it");
+        Vec::from_iter(bad.then_some(refused))
+    };
+    let mut reader = Reader::new(&check);
+    reader.directory(folder.path());
+    let read = reader.finish();
+    assert_eq!(names(&read), Vec::<&str>::new());
+    assert_eq!(read.namespaces[0].refused.len(), 0);
+    assert_eq!(doubts(&read).len(), 2);
+}
+
+#[test]
+fn a_record_of_the_consortium_and_one_of_the_bank_are_in_doubt_there_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = "apiVersion: sharing.finp2p.io/v1alpha1\nkind: PeerOrganization\nmetadata: {name: bank-b}\nspec: {}\n";
+    for place in ["members/b.yaml", "bank-a/b.yaml", "bank-c/x.yaml"] {
+        let path = folder.path().join(place);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let text = match place {
+            "bank-c/x.yaml" => GOOD.replace(", namespace: ns", ""),
+            _ => record.to_owned(),
+        };
+        std::fs::write(path, text).unwrap();
+    }
+    let read = directory(folder.path());
+    assert_eq!(names(&read), ["good", "bank-b"], "bank-c has both");
+    let told = doubts(&read);
+    assert_eq!(told.len(), 2);
+    assert!(
+        told.iter()
+            .all(|(_, _, m)| m.contains("namespace `bank-a`"))
+    );
 }

@@ -323,6 +323,40 @@ fn an_edit_reaches_the_node_and_a_bad_one_does_not() {
 }
 
 #[test]
+fn a_second_file_with_the_name_of_a_policy_opens_nothing_and_both_are_told() {
+    let mut scene = Scene::new(PATIENT);
+    scene.start();
+    let name = "bond-terms-to-distributors";
+    assert!(scene.entries().contains(name));
+    let text = fs::read_to_string(scene.path(POLICY)).unwrap();
+    let wider = text.replace("/terms/coupon", "/investors, /terms/coupon");
+    let second = "bank-a/0-policy.yaml";
+    fs::write(scene.path(second), wider).unwrap();
+    scene.until("neither of the two counts", |scene| {
+        (!scene.entries().contains(name)).then_some(())
+    });
+    assert!(!scene.entries().contains("/investors"));
+    scene.until("both are told", |scene| {
+        let output = scene.output();
+        let told = [second, POLICY].map(|place| {
+            let lines = output.lines().filter(|line| line.contains(place));
+            lines.filter(|l| l.contains("[DuplicateObject]")).count()
+        });
+        (told[0] > 0 && told[1] > 0).then_some(())
+    });
+    scene.until("the table says so", |scene| {
+        let status = fs::read_to_string(scene.state("status.txt")).ok()?;
+        let mut lines = status.lines().filter(|line| line.starts_with(name));
+        lines.next()?.contains("DuplicateObject").then_some(())
+    });
+    fs::remove_file(scene.path(second)).unwrap();
+    scene.until("the one that is left counts", |scene| {
+        scene.entries().contains(name).then_some(())
+    });
+    assert!(!scene.entries().contains("/investors"));
+}
+
+#[test]
 fn content_without_its_label_is_reported_and_taken_away() {
     let mut scene = Scene::new(PATIENT);
     scene.start();

@@ -61,6 +61,7 @@ fn settled(folder: &Folder, name: &str) -> Plan {
         assets,
         policies,
         sources,
+        disputed,
     } = Objects::of(namespace);
     let mut inputs = Inputs {
         namespace: name.to_owned(),
@@ -68,6 +69,7 @@ fn settled(folder: &Folder, name: &str) -> Plan {
         assets,
         policies,
         sources,
+        disputed,
         claims: claims(folder),
         signer: signer(namespace),
         signed: Vec::new(),

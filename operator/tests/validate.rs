@@ -181,6 +181,28 @@ fn a_command_that_is_not_understood_ends_with_two_and_a_missing_file_with_one() 
 }
 
 #[test]
+fn a_name_that_is_written_twice_is_told_in_both_places_and_counts_in_neither() {
+    let folder = with_keys("first-light", &["bank-a", "bank-b", "bank-c"]);
+    let root = folder.path().join("first-light");
+    let policy = root.join("bank-a/policy-terms.yaml");
+    let second = root.join("bank-a/0-policy.yaml");
+    let text_of = std::fs::read_to_string(&policy).unwrap();
+    std::fs::write(&second, text_of.replace("/terms/coupon", "/investors")).unwrap();
+    let output = validate(&[root.to_str().unwrap()], "");
+    let told = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    for file in [&policy, &second] {
+        let begin = file.to_str().unwrap();
+        let mut lines = told.lines().filter(|line| line.starts_with(begin));
+        assert!(
+            lines.any(|line| line.contains("[DuplicateObject]")),
+            "{told}"
+        );
+    }
+    assert!(told.contains("2 errors, 0 warnings"), "{told}");
+}
+
+#[test]
 fn a_single_file_is_checked_without_looking_its_names_up() {
     let file = samples().join("sharing_policy.yaml");
     let output = validate(&[file.to_str().unwrap()], "");

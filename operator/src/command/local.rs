@@ -60,7 +60,8 @@ The folder:
                         Secrets and ConfigMaps
   DIR/members/*.yaml    public records of the consortium, in every namespace
 A file that cannot be read, and an object that is refused, keeps its last good version, and that
-is told. Deleting a file deletes its objects. An edit in place is taken once the file is quiet.
+is told. Two manifests with one kind and name: neither counts until one of them is gone. Deleting
+a file deletes its objects. An edit in place is taken once the file is quiet.
 
 What is kept, per organization, in DIR/.finp2p/ORG:
   node/         keys, private store and audit log of the node      store.key    opens the store

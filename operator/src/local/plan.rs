@@ -118,6 +118,7 @@ impl Desk {
             assets: objects.assets,
             policies: objects.policies,
             sources: objects.sources,
+            disputed: objects.disputed,
             claims: circumstances.claims.to_vec(),
             signer: match signer {
                 Ok(signer) => signer.state(),

@@ -57,7 +57,27 @@ impl Register {
                 Manifest::Secret(_) | Manifest::ConfigMap(_) => {}
             }
         }
+        let disputes = namespace.disputed.values_mut();
+        for object in disputes.flat_map(|dispute| dispute.claimants_mut()) {
+            let uid = object.id.uid();
+            if let Some(metadata) = object.metadata_mut() {
+                self.disputed(&uid, metadata, now);
+            }
+        }
         self.forget_surplus();
+    }
+
+    /// None of several manifests is an edit; what was noted stays.
+    fn disputed(&mut self, uid: &str, meta: &mut ObjectMeta, now: Timestamp) {
+        let note = self.0.get_mut(uid);
+        let (generation, created) = note
+            .as_ref()
+            .map_or((1, now), |n| (n.generation, n.created));
+        meta.generation = Some(generation);
+        meta.creation_timestamp = Some(Time(created));
+        if let Some(note) = note {
+            note.there = true;
+        }
     }
 
     fn one(&mut self, uid: String, spec: &impl Serialize, meta: &mut ObjectMeta, now: Timestamp) {

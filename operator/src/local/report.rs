@@ -150,7 +150,10 @@ const KINDS: [&str; 3] = ["PeerOrganization", "SharedAsset", "SharingPolicy"];
 
 /// The objects of one kind as an API server would return them.
 fn rows(kind: &str, namespace: &Namespace, desk: &Desk) -> Vec<Value> {
-    let objects = namespace.objects.iter();
+    // A name that is in doubt is one row.
+    let disputed = namespace.disputed.values();
+    let disputed = disputed.filter_map(|dispute| dispute.claimants().next());
+    let objects = namespace.objects.iter().chain(disputed);
     objects
         .filter_map(|object| {
             let name = &object.id.name;

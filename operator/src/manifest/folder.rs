@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::document::{self, Document};
 use super::files::{self, Listing};
+use super::namespace::{Namespace, Spot};
 use super::object::{Manifest, Object, ObjectId};
 use super::{Check, limits, split, yaml};
 use crate::finding::{Finding, quote};
@@ -48,18 +49,6 @@ pub const BUDGET: Cost = Cost {
     documents: limits::MAX_DOCUMENTS,
     nodes: limits::TOTAL_MAX_NODES,
 };
-
-/// The objects of one namespace.
-#[derive(Clone, Debug, Default)]
-pub struct Namespace {
-    /// Its name.
-    pub name: String,
-    /// Objects that passed, by path and position: the order of creation.
-    pub objects: Vec<Object>,
-    /// Objects that are there and were refused: on an API server their former version
-    /// would stay.
-    pub refused: BTreeSet<ObjectId>,
-}
 
 /// Reads paths under one budget of bytes, nodes and documents ([`limits`]).
 pub struct Reader<'a> {
@@ -170,27 +159,28 @@ impl<'a> Reader<'a> {
         let members = std::mem::take(&mut self.members);
         if self.namespaces.is_empty() && !members.objects.is_empty() {
             // Only members were given: they are worth checking by themselves.
-            self.namespaces.insert(
-                MEMBERS.to_owned(),
-                Namespace {
-                    name: MEMBERS.to_owned(),
-                    ..Namespace::default()
-                },
-            );
+            self.namespace(MEMBERS);
         }
         let mut namespaces = std::mem::take(&mut self.namespaces);
         for (name, namespace) in &mut namespaces {
             namespace
                 .objects
                 .extend(members.objects.iter().map(|member| member.moved_to(name)));
-            namespace
-                .refused
-                .extend(members.refused.iter().map(|id| ObjectId {
+            for (id, spots) in &members.refused {
+                let id = ObjectId {
                     namespace: name.clone(),
                     ..id.clone()
-                }));
+                };
+                namespace
+                    .refused
+                    .entry(id)
+                    .or_default()
+                    .extend_from_slice(spots);
+            }
             namespace.objects.sort_by(|a, b| a.source.cmp(&b.source));
-            self.refuse_second(namespace);
+            for finding in namespace.dispute_names() {
+                self.report(finding);
+            }
         }
         self.findings.sort();
         self.findings.dedup();
@@ -274,10 +264,7 @@ impl<'a> Reader<'a> {
     fn namespace(&mut self, name: &str) -> &mut Namespace {
         self.namespaces
             .entry(name.to_owned())
-            .or_insert_with(|| Namespace {
-                name: name.to_owned(),
-                ..Namespace::default()
-            })
+            .or_insert_with(|| Namespace::named(name))
     }
 
     fn text(&mut self, file: &str, text: Result<String, Box<Finding>>, belongs: Belongs<'_>) {
@@ -320,7 +307,8 @@ impl<'a> Reader<'a> {
             Err(remark) => return self.report(*remark),
         };
         if let Err(finding) = settle(&mut document, belongs) {
-            self.refuse(&document, belongs);
+            // It is no object of this place, so it claims no name here.
+            self.refused(&document, belongs);
             return self.report(*finding);
         }
         let findings = (self.check)(&document);
@@ -350,43 +338,22 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A refused manifest still claims its name.
     fn refuse(&mut self, document: &Document, belongs: Belongs<'_>) {
+        self.refused(document, belongs).push(Spot {
+            file: document.source.file.clone(),
+            at: document.place.find("/metadata/name"),
+        });
+    }
+
+    fn refused(&mut self, document: &Document, belongs: Belongs<'_>) -> &mut Vec<Spot> {
         let id = ObjectId {
             kind: document.kind.clone(),
             namespace: document.namespace.clone(),
             name: document.name.clone(),
         };
-        self.home(&document.namespace, belongs).refused.insert(id);
-    }
-
-    /// Of two objects with one name the first stays.
-    fn refuse_second(&mut self, namespace: &mut Namespace) {
-        let mut seen: BTreeMap<ObjectId, String> = BTreeMap::new();
-        let mut findings = Vec::new();
-        namespace.objects.retain(|object| {
-            if let Some(first) = seen.get(&object.id) {
-                findings.push(object.finding(
-                    "/metadata/name",
-                    "DuplicateObject",
-                    format!(
-                        "a second {} {} in namespace {}; the first is at {first}",
-                        object.id.kind,
-                        quote(&object.id.name),
-                        quote(&object.id.namespace)
-                    ),
-                    "remove or rename one of the two",
-                ));
-                return false;
-            }
-            seen.insert(
-                object.id.clone(),
-                format!("{}:{}", object.source.file, object.source.line),
-            );
-            true
-        });
-        findings
-            .into_iter()
-            .for_each(|finding| self.report(finding));
+        let namespace = self.home(&document.namespace, belongs);
+        namespace.refused.entry(id).or_default()
     }
 
     /// A finding about something whose identity is not known.

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::document::{Document, Source};
+use super::namespace::Spot;
 use super::place::Place;
 use crate::finding::{Finding, quote};
 
@@ -148,13 +149,29 @@ impl Object {
     pub(super) fn moved_to(&self, namespace: &str) -> Self {
         let mut moved = self.clone();
         namespace.clone_into(&mut moved.id.namespace);
-        match &mut moved.manifest {
-            Manifest::PeerOrganization(object) => place_in(&mut object.metadata, &moved.id),
-            Manifest::SharedAsset(object) => place_in(&mut object.metadata, &moved.id),
-            Manifest::SharingPolicy(object) => place_in(&mut object.metadata, &moved.id),
-            Manifest::Secret(_) | Manifest::ConfigMap(_) => {}
+        let id = moved.id.clone();
+        if let Some(metadata) = moved.metadata_mut() {
+            place_in(metadata, &id);
         }
         moved
+    }
+
+    /// Its metadata, where a kind of ours has some.
+    pub fn metadata_mut(&mut self) -> Option<&mut ObjectMeta> {
+        match &mut self.manifest {
+            Manifest::PeerOrganization(object) => Some(&mut object.metadata),
+            Manifest::SharedAsset(object) => Some(&mut object.metadata),
+            Manifest::SharingPolicy(object) => Some(&mut object.metadata),
+            Manifest::Secret(_) | Manifest::ConfigMap(_) => None,
+        }
+    }
+
+    /// Where it is named.
+    pub fn spot(&self) -> Spot {
+        Spot {
+            file: self.source.file.clone(),
+            at: self.place.find("/metadata/name"),
+        }
     }
 
     /// An error about one field of it, for what only shows beside other objects.

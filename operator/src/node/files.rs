@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use finp2p_crds::{CONTENT_LABEL, PeerOrganization, SharedAsset, SharingPolicy};
 
-use super::inputs::{Age, Claim, Observed, SignerState, Source, SourceKind};
+use super::inputs::{Age, Claim, Disputed, Observed, SignerState, Source, SourceKind};
 use crate::keys::signer::Signer;
 use crate::manifest::folder::is_local_organization;
-use crate::manifest::{Folder, Keyed, Manifest, Namespace, document};
+use crate::manifest::{Folder, Keyed, Manifest, Namespace, Object, document};
 
 /// The objects of one namespace, as the plan takes them. Nothing of a Secret's or ConfigMap's
 /// values is in here.
@@ -20,8 +20,10 @@ pub struct Objects {
     pub assets: Vec<Observed<SharedAsset>>,
     /// SharingPolicies.
     pub policies: Vec<Observed<SharingPolicy>>,
-    /// Secrets and ConfigMaps, without their values.
+    /// Secrets and ConfigMaps, without their values; none whose name is disputed.
     pub sources: Vec<Source>,
+    /// Names that are written more than once.
+    pub disputed: Disputed,
 }
 
 impl Objects {
@@ -29,29 +31,43 @@ impl Objects {
     pub fn of(namespace: &Namespace) -> Self {
         let mut objects = Self::default();
         for object in &namespace.objects {
-            let age = age(&object.source);
             match &object.manifest {
-                Manifest::PeerOrganization(o) => objects.organizations.push(observed(o, age)),
-                Manifest::SharedAsset(o) => objects.assets.push(observed(o, age)),
-                Manifest::SharingPolicy(o) => objects.policies.push(observed(o, age)),
                 Manifest::Secret(keyed) => {
                     objects.sources.push(source(SourceKind::Secret, keyed));
                 }
                 Manifest::ConfigMap(keyed) => {
                     objects.sources.push(source(SourceKind::ConfigMap, keyed));
                 }
+                _ => objects.add(object),
             }
+        }
+        for (id, dispute) in &namespace.disputed {
+            let name = (id.kind.clone(), id.name.clone());
+            objects.disputed.insert(name, dispute.places());
+            dispute.claimants().for_each(|object| objects.add(object));
         }
         objects
     }
+
+    fn add(&mut self, object: &Object) {
+        let age = age(&object.source);
+        match &object.manifest {
+            Manifest::PeerOrganization(o) => self.organizations.push(observed(o, age)),
+            Manifest::SharedAsset(o) => self.assets.push(observed(o, age)),
+            Manifest::SharingPolicy(o) => self.policies.push(observed(o, age)),
+            Manifest::Secret(_) | Manifest::ConfigMap(_) => {}
+        }
+    }
 }
 
-/// The claims of every namespace that was read.
+/// The claims of every namespace that was read, those in doubt among them.
 pub fn claims(folder: &Folder) -> Vec<Claim> {
-    let objects = folder
-        .namespaces
-        .iter()
-        .flat_map(|n| n.objects.iter().map(move |o| (n, o)));
+    let objects = folder.namespaces.iter().flat_map(|namespace| {
+        let disputed = namespace.disputed.values();
+        let disputed = disputed.flat_map(|dispute| dispute.claimants());
+        let all = namespace.objects.iter().chain(disputed);
+        all.map(move |object| (namespace, object))
+    });
     objects
         .filter_map(|(namespace, object)| match &object.manifest {
             Manifest::PeerOrganization(o) => {
@@ -78,6 +94,14 @@ pub fn signer(namespace: &Namespace) -> Result<Signer, SignerState> {
     };
     let name = organization.metadata.name.as_deref().unwrap_or_default();
     let id = organization.spec.organization_id.as_deref().unwrap_or(name);
+    let disputed = namespace.disputed.iter();
+    let mut disputed = disputed.filter(|(id, _)| id.kind == SourceKind::Secret.as_str());
+    if let Some((_, dispute)) = disputed.find(|(id, _)| id.name == node.signer.secret_name) {
+        return Err(SignerState::Unusable(format!(
+            "because it is written more than once ({}) and none of them counts",
+            dispute.places()
+        )));
+    }
     let secret = namespace.objects.iter().find_map(|o| match &o.manifest {
         Manifest::Secret(secret) if secret.name == node.signer.secret_name => Some(secret),
         _ => None,

@@ -24,6 +24,9 @@ pub struct Inputs {
     pub policies: Vec<Observed<SharingPolicy>>,
     /// Its Secrets and ConfigMaps, without their data.
     pub sources: Vec<Source>,
+    /// Names that several manifests in files claim; empty on an API server, where a name is one
+    /// object.
+    pub disputed: Disputed,
     /// Local organizations of every namespace that is watched, this one's included.
     pub claims: Vec<Claim>,
     /// The issuing key, as far as it may be known here.
@@ -41,6 +44,10 @@ pub struct Inputs {
     /// The moment that is planned for.
     pub now: Timestamp,
 }
+
+/// Objects whose name is written more than once, by kind and name, and where, for people. The
+/// objects are among the inputs, none of them counts, and what they claim stays theirs.
+pub type Disputed = BTreeMap<(String, String), String>;
 
 /// An object with what decides who came first.
 #[derive(Clone, Debug)]

@@ -233,6 +233,8 @@ impl Keeper {
             assets: observed(&namespace, &self.watched.assets),
             policies: observed(&namespace, &self.watched.policies),
             sources: self.watched.sources(),
+            // A name is one object.
+            disputed: super::Disputed::new(),
             claims,
             signer,
             signed: Vec::new(),

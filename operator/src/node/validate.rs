@@ -13,6 +13,7 @@ pub mod policy;
 
 use std::collections::BTreeMap;
 
+use finp2p_crds::condition::reasons;
 use finp2p_crds::peer_organization::{Node, Role};
 use finp2p_crds::resource_id::ResourceId;
 use finp2p_crds::{PeerOrganization, SharedAsset, SharingPolicy};
@@ -74,6 +75,11 @@ impl Verdict {
             unresolved: None,
             remark: None,
         }
+    }
+
+    /// By name; of several manifests that bear one, the oldest first.
+    fn order(&self) -> (&str, &Age) {
+        (&self.name, &self.age)
     }
 
     /// Whether the object takes part.
@@ -236,6 +242,21 @@ impl<'a, 'o> Names<'a, 'o> {
             .filter_map(|name| self.issuer(name).err())
             .collect()
     }
+}
+
+/// A name that stands for several manifests stands for none: doubt gives nothing.
+fn name_is_disputed(inputs: &Inputs, kind: &str, verdict: &Verdict) -> Option<Finding> {
+    if inputs.disputed.is_empty() {
+        return None;
+    }
+    let name = (kind.to_owned(), verdict.name.clone());
+    let places = inputs.disputed.get(&name)?;
+    Some(Finding::new(
+        reasons::DUPLICATE_OBJECT,
+        format!(
+            "this name is written more than once, or was ({places}): which one is meant cannot be told, so none of them counts. Remove all but one, or give each a name of its own"
+        ),
+    ))
 }
 
 /// The first finding of a list of checks: the list is the specification.

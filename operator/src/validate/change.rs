@@ -14,10 +14,13 @@ impl Checker {
     /// Takes out of `new` what may not be changed into it from `old` (immutable fields), as
     /// findings and as refused objects; whoever applies the folder keeps their former version.
     pub fn refuse_changes(&self, old: &Folder, new: &mut Folder) {
-        let former: BTreeMap<&ObjectId, &Object> = old
-            .namespaces
-            .iter()
-            .flat_map(|namespace| &namespace.objects)
+        let namespaces = old.namespaces.iter();
+        let former: BTreeMap<&ObjectId, &Object> = namespaces
+            .flat_map(|namespace| {
+                let disputed = namespace.disputed.values();
+                let objects = namespace.objects.iter();
+                objects.chain(disputed.filter_map(|dispute| dispute.former.as_ref()))
+            })
             .map(|object| (&object.id, object))
             .collect();
         let mut findings = Vec::new();
@@ -31,7 +34,8 @@ impl Checker {
                 if wrong.is_empty() {
                     return true;
                 }
-                refused.insert(object.id.clone());
+                let spots = refused.entry(object.id.clone()).or_default();
+                spots.push(object.spot());
                 findings.extend(wrong);
                 false
             });

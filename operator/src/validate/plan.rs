@@ -47,6 +47,7 @@ fn namespace_findings(namespace: &Namespace, claims: &[Claim], now: Timestamp) -
         assets: objects.assets,
         policies: objects.policies,
         sources: objects.sources,
+        disputed: objects.disputed,
         claims: claims.to_vec(),
         signer: files::signer(namespace).map_or_else(|state| state, |signer| signer.state()),
         signed: Vec::new(),

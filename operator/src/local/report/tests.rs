@@ -118,3 +118,27 @@ fn what_local_mode_does_not_use_is_named() {
     ));
     assert_eq!(unused(&folder.namespaces[0]), None);
 }
+
+#[test]
+fn a_name_that_is_written_twice_is_one_row_that_says_so() {
+    let policy = "---\napiVersion: sharing.finp2p.io/v1alpha1\nkind: SharingPolicy\nmetadata: {name: p, namespace: bank-a}\nspec: {assets: {all: true}, peers: {all: true}, mode: Pull, allFields: true}\n";
+    let folder = read(&format!("{LOCAL}{policy}{policy}"));
+    let namespace = &folder.namespaces[0];
+    let mut desk = planned(&folder);
+    let text = teller(Output::Text).tables(namespace, &desk, now());
+    let rows = text.lines().filter(|line| line.starts_with("p  "));
+    assert_eq!(rows.count(), 1, "{text}");
+    assert!(
+        text.contains("SharingPolicy p is not Ready (DuplicateObject): "),
+        "{text}"
+    );
+    let claims = crate::node::files::claims(&folder);
+    let circumstances = Circumstances {
+        claims: &claims,
+        loopback: &BTreeMap::new(),
+        report: None,
+        now: now(),
+    };
+    let again = desk.plan(namespace, &circumstances, &mut rand::rng());
+    assert!(!desk.settle(again.plan), "nothing changed");
+}

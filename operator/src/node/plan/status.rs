@@ -72,11 +72,16 @@ pub fn all(
             .map(|e| ((e.kind.as_str(), e.name.as_str()), e))
             .collect(),
     };
-    Statuses {
+    let mut statuses = Statuses {
         organizations: organization::all(&scene, moments),
         assets: asset::all(&scene),
         policies: policy::all(&scene, moments),
-    }
+    };
+    // Several manifests of one name have one status.
+    statuses.organizations.dedup_by(|b, a| a.name == b.name);
+    statuses.assets.dedup_by(|b, a| a.name == b.name);
+    statuses.policies.dedup_by(|b, a| a.name == b.name);
+    statuses
 }
 
 impl Scene<'_, '_> {

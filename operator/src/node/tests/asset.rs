@@ -254,3 +254,20 @@ fn an_asset_whose_name_is_no_id_says_so() {
         "False Invalid"
     );
 }
+
+#[test]
+fn a_name_in_doubt_gives_its_resource_id_to_nobody_else() {
+    let mut scene = Scene::bank_a();
+    let bond = || json!({"assetId": "BOND", "content": {"api": {}}});
+    scene.asset("bond", bond());
+    scene.asset("bond", json!({"assetId": "OTHER", "content": {"api": {}}}));
+    scene.asset("bond-again", bond());
+    scene.in_doubt(SA, "bond");
+    let plan = scene.settle();
+    assert_eq!(says(&plan, SA, "bond", "Accepted"), "False DuplicateObject");
+    assert_eq!(
+        says(&plan, SA, "bond-again", "Accepted"),
+        "False ResourceTaken"
+    );
+    assert_eq!(entry_names(&plan), ["Peer bank-b"]);
+}

@@ -400,3 +400,53 @@ fn a_peers_outage_changes_one_condition_of_one_object() {
     assert_eq!(says(&plan, PO, "bank-b", "Reachable"), "False Unreachable");
     assert_eq!(says(&plan, PO, "bank-b", "Ready"), "True Ready");
 }
+
+#[test]
+fn a_peer_whose_name_is_in_doubt_is_none_and_its_id_goes_to_nobody_else() {
+    let mut scene = Scene::bank_a();
+    scene.organization("bank-b", json!({"keys": keys(3)}));
+    scene.organization(
+        "bank-b-again",
+        json!({"organizationId": "bank-b", "keys": keys(3)}),
+    );
+    scene.asset("bond", json!({"content": {"api": {}}}));
+    scene.policy("p", share("bond", "bank-b"));
+    scene.in_doubt(PO, "bank-b");
+    let plan = scene.settle();
+    assert_eq!(
+        says(&plan, PO, "bank-b", "Accepted"),
+        "False DuplicateObject"
+    );
+    assert_eq!(
+        says(&plan, PO, "bank-b-again", "Accepted"),
+        "False OrganizationTaken"
+    );
+    assert_eq!(
+        says(&plan, "SharingPolicy", "p", "Ready"),
+        "False PeerNotFound"
+    );
+    assert_eq!(entry_names(&plan), ["Asset bond", "Policy p"]);
+}
+
+#[test]
+fn a_local_organization_in_doubt_runs_no_node_and_no_other_namespace_gets_its_organization() {
+    let mut scene = Scene::bank_a();
+    let mut other = scene.inputs.claims[0].clone();
+    other.namespace = "bank-z".to_owned();
+    other.age = scene.inputs.claims[0].age.clone();
+    scene.in_doubt(PO, "local");
+    let plan = scene.plan();
+    assert_eq!(
+        says(&plan, PO, "local", "Accepted"),
+        "False DuplicateObject"
+    );
+    assert!(plan.root.is_none());
+    let mut there = scene.clone();
+    there.inputs.disputed.clear();
+    there.inputs.namespace = "bank-z".to_owned();
+    there.inputs.claims.push(other);
+    assert_eq!(
+        says(&there.plan(), PO, "local", "Accepted"),
+        "False OrganizationTaken"
+    );
+}

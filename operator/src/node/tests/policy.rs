@@ -274,3 +274,23 @@ fn a_policy_is_programmed_only_when_the_node_has_applied_its_last_edit() {
     assert_eq!(says(&plan, "SharedAsset", "bond", "Ready"), "True Ready");
     assert_eq!(says(&scene.settle(), SP, "p", "Ready"), "True Ready");
 }
+
+#[test]
+fn of_two_manifests_with_one_name_neither_grants() {
+    let mut scene = scene();
+    scene.policy("p", share("bond", "bank-b"));
+    scene.policy(
+        "p",
+        with(
+            share("bond", "bank-b"),
+            json!({"fields": ["/isin", "/price"]}),
+        ),
+    );
+    scene.in_doubt(SP, "p");
+    let plan = scene.settle();
+    assert_eq!(says(&plan, SP, "p", "Accepted"), "False DuplicateObject");
+    assert_eq!(says(&plan, SP, "p", "Stalled"), "True DuplicateObject");
+    let (_, _, message) = condition(&plan, SP, "p", "Ready");
+    assert!(message.contains("a.yaml:1, b.yaml:1"), "{message}");
+    assert_eq!(entry_names(&plan), ["Asset bond", "Peer bank-b"]);
+}

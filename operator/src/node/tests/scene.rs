@@ -68,6 +68,7 @@ impl Scene {
                 assets: Vec::new(),
                 policies: Vec::new(),
                 sources: Vec::new(),
+                disputed: BTreeMap::new(),
                 claims: Vec::new(),
                 signer: signer.state(),
                 signed: Vec::new(),
@@ -124,6 +125,13 @@ impl Scene {
         let age = self.age(name);
         let object = Arc::new(object::<SharingPolicy>("SharingPolicy", name, spec));
         self.inputs.policies.push(Observed { object, age });
+    }
+
+    /// Several manifests bear this name.
+    pub fn in_doubt(&mut self, kind: &str, name: &str) {
+        let name = (kind.to_owned(), name.to_owned());
+        let places = "a.yaml:1, b.yaml:1".to_owned();
+        self.inputs.disputed.insert(name, places);
     }
 
     pub fn source(&mut self, kind: SourceKind, name: &str, permitted: bool, keys: &[&str]) {

@@ -6,7 +6,7 @@ use finp2p_crds::condition::reasons;
 use finp2p_crds::resource_id::{ResourceId, ResourceType};
 use finp2p_crds::shared_asset::{Content, ContentKey};
 
-use super::{Asset, Finding, Local, Names, Verdict, first, sentence};
+use super::{Asset, Finding, Local, Names, Verdict, first, name_is_disputed, sentence};
 use crate::node::inputs::{Age, Inputs, Source, SourceKind};
 
 /// Every SharedAsset by name.
@@ -31,7 +31,7 @@ pub fn all<'a>(
             asset
         })
         .collect();
-    assets.sort_by(|a, b| a.verdict.name.cmp(&b.verdict.name));
+    assets.sort_by(|a, b| a.verdict.order().cmp(&b.verdict.order()));
 
     let sources: Sources<'_> = inputs
         .sources
@@ -43,14 +43,16 @@ pub fn all<'a>(
         let taken = taken(asset, &oldest);
         let scene = Scene {
             asset,
-            namespace: &inputs.namespace,
+            inputs,
             sources: &sources,
             names,
         };
         let unresolved = first(&scene, REFERENCES);
         let refused = first(&scene, REFUSALS);
         let verdict = &mut asset.verdict;
-        verdict.refused = verdict.refused.take().or(refused).or(taken);
+        let disputed = name_is_disputed(inputs, "SharedAsset", verdict);
+        let own = verdict.refused.take();
+        verdict.refused = disputed.or(own).or(refused).or(taken);
         verdict.unresolved = verdict.unresolved.take().or(unresolved);
     }
     assets
@@ -125,7 +127,7 @@ type Sources<'s> = BTreeMap<(SourceKind, &'s str), &'s Source>;
 /// What a check of one SharedAsset may look at.
 struct Scene<'s, 'a> {
     asset: &'s Asset<'a>,
-    namespace: &'s str,
+    inputs: &'s Inputs,
     sources: &'s Sources<'s>,
     names: &'s Names<'a, 's>,
 }
@@ -150,13 +152,17 @@ fn content_is_missing(scene: &Scene<'_, '_>) -> Option<Finding> {
     let (kind, ContentKey { name, key }) = source_of(content)?;
     let what = kind.as_str();
     let Some(source) = scene.sources.get(&(kind, name.as_str())) else {
-        return Some(Finding::new(
-            reasons::CONTENT_NOT_FOUND,
-            format!(
-                "{what} {name} is not in namespace {}: create it with a key {key}, or correct content",
-                scene.namespace
+        let disputed = &scene.inputs.disputed;
+        let message = match disputed.get(&(what.to_owned(), name.clone())) {
+            Some(places) => format!(
+                "{what} {name} is written more than once ({places}) and none of them counts: remove all but one"
             ),
-        ));
+            None => format!(
+                "{what} {name} is not in namespace {}: create it with a key {key}, or correct content",
+                scene.inputs.namespace
+            ),
+        };
+        return Some(Finding::new(reasons::CONTENT_NOT_FOUND, message));
     };
     if !source.permitted {
         return Some(Finding::new(

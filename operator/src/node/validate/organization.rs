@@ -10,7 +10,7 @@ use finp2p_crds::resource_id::is_organization;
 use finp2p_wire::envelope;
 use finp2p_wire::key::PublicKey;
 
-use super::{Finding, Local, Organization, Verdict, first, sentence};
+use super::{Finding, Local, Organization, Verdict, first, name_is_disputed, sentence};
 use crate::node::inputs::{Age, Claim, Dialling, Inputs, IssuingCertificate, SignerState};
 use crate::node::plan::owned;
 
@@ -47,7 +47,7 @@ pub fn all(inputs: &Inputs) -> (Result<Local<'_>, Finding>, Vec<Organization<'_>
             }
         })
         .collect();
-    organizations.sort_by(|a, b| a.verdict.name.cmp(&b.verdict.name));
+    organizations.sort_by(|a, b| a.verdict.order().cmp(&b.verdict.order()));
 
     let oldest = oldest_records(&organizations);
     let local_object = claim.and_then(|claim| {
@@ -113,6 +113,7 @@ struct Scene<'s, 'a> {
 
 /// Why a PeerOrganization is refused, in the order in which a person should mend it.
 const REFUSALS: &[fn(&Scene<'_, '_>) -> Option<Finding>] = &[
+    name_is_in_doubt,
     id_is_not_well_formed,
     key_is_unusable,
     address_is_unusable,
@@ -121,6 +122,11 @@ const REFUSALS: &[fn(&Scene<'_, '_>) -> Option<Finding>] = &[
     record_is_taken,
     keys_differ,
 ];
+
+fn name_is_in_doubt(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let verdict = &scene.organization.verdict;
+    name_is_disputed(scene.inputs, "PeerOrganization", verdict)
+}
 
 fn id_is_not_well_formed(scene: &Scene<'_, '_>) -> Option<Finding> {
     let Scene { organization, .. } = scene;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use finp2p_crds::access::{NOT_YET_ENFORCED, Shortfall, not_yet_enforced, standing};
 use finp2p_crds::condition::reasons;
 
-use super::{Asset, Finding, Names, Policy, Verdict, first, sentence};
+use super::{Asset, Finding, Names, Policy, Verdict, first, name_is_disputed, sentence};
 use crate::node::inputs::Inputs;
 
 /// Every SharingPolicy by name.
@@ -36,7 +36,7 @@ pub fn all<'a>(inputs: &'a Inputs, assets: &[Asset<'a>], names: &Names<'a, '_>) 
             Policy { object, verdict }
         })
         .collect();
-    policies.sort_by(|a, b| a.verdict.name.cmp(&b.verdict.name));
+    policies.sort_by(|a, b| a.verdict.order().cmp(&b.verdict.order()));
     policies
 }
 
@@ -48,12 +48,17 @@ struct Scene<'s, 'a> {
     names: &'s Names<'a, 's>,
 }
 
-const REFUSALS: &[fn(&Scene<'_, '_>) -> Option<Finding>] = &[is_not_whole, is_not_enforced_yet];
+const REFUSALS: &[fn(&Scene<'_, '_>) -> Option<Finding>] =
+    &[name_is_in_doubt, is_not_whole, is_not_enforced_yet];
 
 const REFERENCES: &[fn(&Scene<'_, '_>) -> Option<Finding>] =
     &[peer_is_missing, asset_is_missing, issuer_is_missing];
 
 const REMARKS: &[fn(&Scene<'_, '_>) -> Option<Finding>] = &[window_is_closed];
+
+fn name_is_in_doubt(scene: &Scene<'_, '_>) -> Option<Finding> {
+    name_is_disputed(scene.inputs, "SharingPolicy", &scene.policy.verdict)
+}
 
 /// The schema's rules once more, by the model that decides: what it would not grant is not
 /// accepted here.
