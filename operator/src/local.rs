@@ -7,7 +7,7 @@
 //! - [`plan`]: one namespace through the operator's own plan ([`crate::node::plan()`]).
 //! - [`content`], [`apply`]: the plan as a node's configuration directory.
 //! - [`supervise`], [`ports`], [`node`], [`fleet`]: a process that is kept running, and the nodes.
-//! - [`report`]: what is told. [`state`], [`home`]: what is kept, and the lock on it.
+//! - [`refusals`], [`report`]: what is told. [`state`], [`home`]: what is kept, and the lock on it.
 //! - [`step`], [`run`]: one step of all that, and the loop around it.
 //!
 //! ```text
@@ -25,6 +25,7 @@ pub mod node;
 pub mod observe;
 pub mod plan;
 pub mod ports;
+pub mod refusals;
 pub mod register;
 pub mod report;
 pub mod run;

@@ -312,6 +312,12 @@ fn an_edit_reaches_the_node_and_a_bad_one_does_not() {
             .then_some(())
     });
     assert!(scene.output().contains("did you mean `fields`?"));
+    assert!(scene.output().contains("what it granted stays granted"));
+    scene.until("the tables say so", |scene| {
+        let status = fs::read_to_string(scene.state("status.txt")).ok()?;
+        let (_, refused) = status.split_once("Refused edits.")?;
+        refused.contains("unknown field `feilds`").then_some(())
+    });
     fs::write(scene.path(POLICY), "spec: [").unwrap();
     let other = "bank-a/policy-settlement.yaml";
     fs::remove_file(scene.path(other)).unwrap();

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::plan::Desk;
+use super::refusals::Refusals;
 use crate::finding::Finding;
 use crate::manifest::{Manifest, Namespace};
 use crate::print::Printer;
@@ -24,6 +25,17 @@ pub enum Output {
     Text,
     /// One JSON object a line, for programs.
     Json,
+}
+
+/// What there is to tell of one namespace.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight<'s> {
+    /// Its objects.
+    pub namespace: &'s Namespace,
+    /// Their statuses.
+    pub desk: &'s Desk,
+    /// What stands in the files and does not count.
+    pub refusals: &'s Refusals,
 }
 
 /// Tells what happens on one stream.
@@ -78,16 +90,21 @@ impl<W: Write> Teller<W> {
     }
 
     /// Tells the statuses of a namespace: the tables whole, or only what differs as JSON.
-    pub fn status(&mut self, namespace: &Namespace, desk: &Desk, now: Timestamp) {
+    pub fn status(&mut self, sight: &Sight<'_>, now: Timestamp) {
         let text = match self.output {
-            Output::Text => format!("\n{}", self.tables(namespace, desk, now)),
-            Output::Json => self.differences(namespace, desk),
+            Output::Text => format!("\n{}", self.tables(sight, now)),
+            Output::Json => self.differences(sight.namespace, sight.desk),
         };
         self.write(&text);
     }
 
-    /// The tables of a namespace, and why what is not Ready is not.
-    pub fn tables(&self, namespace: &Namespace, desk: &Desk, now: Timestamp) -> String {
+    /// The tables of a namespace, why what is not Ready is not, and what was refused.
+    pub fn tables(&self, sight: &Sight<'_>, now: Timestamp) -> String {
+        let Sight {
+            namespace,
+            desk,
+            refusals,
+        } = sight;
         let mut text = format!("namespace {}\n", namespace.name);
         let mut reasons = String::new();
         for kind in KINDS {
@@ -111,6 +128,7 @@ impl<W: Write> Teller<W> {
             rows.iter().for_each(|row| reason(&mut reasons, kind, row));
         }
         text.push_str(&reasons);
+        text.push_str(&refusals.to_string());
         text
     }
 

@@ -12,8 +12,9 @@ use super::fleet::{Fleet, Happening};
 use super::home::Kept;
 use super::observe::{self, View};
 use super::plan::{Circumstances, Desk, Planned};
+use super::refusals::{self, Refusals};
 use super::register::Register;
-use super::report::{Teller, unused};
+use super::report::{Sight, Teller, unused};
 use super::run::{LocalError, Options, Outside};
 use super::state::State;
 use super::watch::{self, Settling};
@@ -49,6 +50,7 @@ pub struct Local<C, R, W> {
     /// Namespaces that keep what an earlier run configured until their files can be read.
     frozen: BTreeSet<String>,
     desks: BTreeMap<String, Desk>,
+    refusals: BTreeMap<String, Refusals>,
     registers: BTreeMap<String, Register>,
     /// Namespaces to be planned.
     due: BTreeSet<String>,
@@ -96,6 +98,7 @@ where
             has_read: false,
             frozen: BTreeSet::new(),
             desks: BTreeMap::new(),
+            refusals: BTreeMap::new(),
             due: BTreeSet::new(),
             boundaries: BTreeMap::new(),
             not_before: Duration::ZERO,
@@ -153,17 +156,26 @@ where
         self.teller.findings(&view.folder.findings);
         for (id, file) in &view.kept {
             if !self.view.kept.contains_key(id) {
-                let text = format!(
-                    "{} {} keeps its last good version until {file} is mended",
-                    id.kind, id.name
-                );
+                let text = refusals::told(id, file);
                 self.teller.say(Some(&id.namespace), &text);
             }
         }
         self.view = view;
+        self.note_refusals(now);
         self.thaw(now);
         self.has_read = true;
         self.everything_is_due();
+    }
+
+    /// What was refused stands under the tables, which are printed again when it changes.
+    fn note_refusals(&mut self, now: Duration) {
+        for name in self.names() {
+            let refusals = Refusals::of(&self.view, &self.options.directory, &name);
+            let before = self.refusals.insert(name.clone(), refusals.clone());
+            if before.unwrap_or_default() != refusals {
+                self.changed(&name, now);
+            }
+        }
     }
 
     /// At the first reading, what cannot be read is not known from before: a namespace with such
@@ -299,6 +311,7 @@ where
             self.desks.remove(name);
             self.boundaries.remove(name);
             self.unprinted.remove(name);
+            self.refusals.remove(name);
             return;
         };
         for refusal in &planned.refusals {
@@ -397,8 +410,14 @@ where
             let now = (self.clock)();
             let mut text = String::new();
             for (name, desk) in &self.desks {
+                let refusals = self.refusals.get(name).unwrap_or(NOTHING_REFUSED);
                 if let Some(namespace) = self.namespace(name) {
-                    text.push_str(&self.teller.tables(namespace, desk, now));
+                    let sight = Sight {
+                        namespace,
+                        desk,
+                        refusals,
+                    };
+                    text.push_str(&self.teller.tables(&sight, now));
                     text.push('\n');
                 }
             }
@@ -439,12 +458,18 @@ where
             let namespaces = &self.view.folder.namespaces;
             let namespace = namespaces.iter().find(|n| n.name == name);
             if let (Some(namespace), Some(desk)) = (namespace, self.desks.get(&name)) {
-                self.teller.status(namespace, desk, moment);
+                let sight = Sight {
+                    namespace,
+                    desk,
+                    refusals: self.refusals.get(&name).unwrap_or(NOTHING_REFUSED),
+                };
+                self.teller.status(&sight, moment);
             }
         }
     }
 }
 
+const NOTHING_REFUSED: &Refusals = &Refusals::none();
 const STATUS: &str = "status.txt";
 const ENDPOINTS: &str = "endpoints.json";
 

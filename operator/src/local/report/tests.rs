@@ -35,6 +35,15 @@ fn planned(folder: &Folder) -> Desk {
     desk
 }
 
+fn sight<'s>(namespace: &'s Namespace, desk: &'s Desk) -> Sight<'s> {
+    const NONE: &Refusals = &Refusals::none();
+    Sight {
+        namespace,
+        desk,
+        refusals: NONE,
+    }
+}
+
 fn told(teller: &mut Teller<Vec<u8>>) -> String {
     String::from_utf8(std::mem::take(&mut teller.stream)).unwrap()
 }
@@ -48,7 +57,8 @@ fn what_is_not_ready_is_shown_with_its_reason() {
     let folder = read(LOCAL);
     let namespace = &folder.namespaces[0];
     let mut teller = teller(Output::Text);
-    teller.status(namespace, &planned(&folder), now());
+    let desk = planned(&folder);
+    teller.status(&sight(namespace, &desk), now());
     let text = told(&mut teller);
     assert!(text.contains("namespace bank-a\nNAME"), "{text}");
     assert!(text.contains("local   Local"), "{text}");
@@ -64,12 +74,12 @@ fn as_json_only_what_differs_is_told() {
     let namespace = &folder.namespaces[0];
     let desk = planned(&folder);
     let mut teller = teller(Output::Json);
-    teller.status(namespace, &desk, now());
+    teller.status(&sight(namespace, &desk), now());
     let event: Value = serde_json::from_str(told(&mut teller).trim()).unwrap();
     assert_eq!(event["event"], "status");
     assert_eq!(event["name"], "local");
     assert_eq!(event["status"]["role"], "Local");
-    teller.status(namespace, &desk, now());
+    teller.status(&sight(namespace, &desk), now());
     assert_eq!(told(&mut teller), "");
 }
 
@@ -97,7 +107,8 @@ fn a_long_table_shows_what_is_not_ready_and_counts_the_rest() {
     let text = LOCAL.to_owned() + &(0..100).map(asset).collect::<String>();
     let folder = read(&text);
     let namespace = &folder.namespaces[0];
-    let tables = teller(Output::Text).tables(namespace, &planned(&folder), now());
+    let desk = planned(&folder);
+    let tables = teller(Output::Text).tables(&sight(namespace, &desk), now());
     assert_eq!(
         tables.lines().filter(|l| l.starts_with("bond-")).count(),
         ROWS_MAX
@@ -125,7 +136,7 @@ fn a_name_that_is_written_twice_is_one_row_that_says_so() {
     let folder = read(&format!("{LOCAL}{policy}{policy}"));
     let namespace = &folder.namespaces[0];
     let mut desk = planned(&folder);
-    let text = teller(Output::Text).tables(namespace, &desk, now());
+    let text = teller(Output::Text).tables(&sight(namespace, &desk), now());
     let rows = text.lines().filter(|line| line.starts_with("p  "));
     assert_eq!(rows.count(), 1, "{text}");
     assert!(
