@@ -1,10 +1,12 @@
 //! `certify`: a new certificate for an issuing key, once a year.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use finp2p_crds::resource_id::is_organization;
+use finp2p_wire::certificate::Certificate;
+use finp2p_wire::envelope;
 use finp2p_wire::key::SigningKey;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -52,7 +54,7 @@ const HELP: &str = "\
 Needed once a year, and when an issuing key may have been stolen: then leave out --issuer, which
 makes a new key, raise spec.node.incarnation, and list the serial of the old certificate in
 revokedSerials. Nodes get new certificates as soon as the Secret is applied, and no peer edits
-anything.
+anything. With --issuer, the root key and the network must be those that certify the key now.
 
 Example:
   finp2p-operator certify bank-b --network sandbox-finp2p \\
@@ -86,6 +88,40 @@ pub enum CertifyError {
         "{0} holds the root key itself: a root never lies in a Secret. Leave out --issuer for a new issuing key"
     )]
     Same(PathBuf),
+    /// The Secret is another organization's.
+    #[error(
+        "{path} holds the issuing key of {holder}, not of {asked}: nothing was changed. Give the Secret of {asked}, or certify {holder}"
+    )]
+    OtherOrganization {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        holder: String,
+        /// Who was asked for.
+        asked: String,
+    },
+    /// The issuing key was certified by another root key.
+    #[error(
+        "{issuer} was certified by another root key than {root}: nothing was changed. Give the root key of {organization}; if that was replaced, leave out --issuer for a new issuing key"
+    )]
+    OtherRoot {
+        /// The Secret's file.
+        issuer: PathBuf,
+        /// The root key's file.
+        root: PathBuf,
+        /// The organization.
+        organization: String,
+    },
+    /// The issuing key was certified for another network.
+    #[error(
+        "{path} was not certified for network {network}: nothing was changed. Give --network as in spec.node.network; for another network, leave out --issuer for a new issuing key"
+    )]
+    OtherNetwork {
+        /// The file.
+        path: PathBuf,
+        /// The network that was asked for.
+        network: String,
+    },
     /// The time of the clock is out of range.
     #[error(
         "the clock of this machine cannot be right: set it, because it decides how long keys are good"
@@ -137,17 +173,9 @@ pub fn run(
     let root = SigningKey::from_pkcs8_pem(&file::read(&args.root_key)?)
         .map_err(|_| CertifyError::Root(args.root_key.clone()))?;
     let issuing = match &args.issuer {
-        Some(path) => {
-            secret::key_in(&file::read(path)?).map_err(|source| CertifyError::Issuer {
-                path: path.clone(),
-                source,
-            })?
-        }
+        Some(path) => issuing_key(args, path, &root)?,
         None => SigningKey::generate(rng),
     };
-    if issuing.kid() == root.kid() {
-        return Err(CertifyError::Same(path));
-    }
     let terms = Terms {
         serial: signer::serial(rng),
         incarnation: args.incarnation,
@@ -173,4 +201,47 @@ pub fn run(
     output
         .write_all(text.as_bytes())
         .map_err(CertifyError::Output)
+}
+
+/// The issuing key in a Secret that is to be rewritten. What certifies it now tells whether it is
+/// the one that is meant: a good Secret is never replaced by one that peers would not believe.
+fn issuing_key(args: &Certify, path: &Path, root: &SigningKey) -> Result<SigningKey, CertifyError> {
+    let text = file::read(path)?;
+    let key = secret::key_in(&text).map_err(|source| CertifyError::Issuer {
+        path: path.to_owned(),
+        source,
+    })?;
+    if key.kid() == root.kid() {
+        return Err(CertifyError::Same(path.to_owned()));
+    }
+    // One that cannot be read certifies nothing, and nothing is lost with it.
+    let Some(bytes) = secret::certificate_in(&text) else {
+        return Ok(key);
+    };
+    let certificate = Certificate::decode_unverified(&bytes);
+    let (Ok(certificate), Ok(envelope)) = (certificate, envelope::open(&bytes)) else {
+        return Ok(key);
+    };
+    if certificate.org.as_str() != args.organization {
+        return Err(CertifyError::OtherOrganization {
+            path: path.to_owned(),
+            holder: certificate.org.as_str().to_owned(),
+            asked: args.organization.clone(),
+        });
+    }
+    if envelope.kid() != root.kid() {
+        return Err(CertifyError::OtherRoot {
+            issuer: path.to_owned(),
+            root: args.root_key.clone(),
+            organization: args.organization.clone(),
+        });
+    }
+    let verified = envelope.verify(envelope::Kind::Cert, &args.network, root.public());
+    if verified.is_err() {
+        return Err(CertifyError::OtherNetwork {
+            path: path.to_owned(),
+            network: args.network.clone(),
+        });
+    }
+    Ok(key)
 }

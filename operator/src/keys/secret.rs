@@ -101,21 +101,33 @@ pub fn manifest(
 /// # Errors
 /// [`SecretError::NotASecret`] and [`SecretError::NoKey`].
 pub fn key_in(text: &str) -> Result<SigningKey, SecretError> {
-    let manifest: Manifest = serde_yaml::from_str(text).map_err(|_| SecretError::NotASecret)?;
-    if manifest.kind != "Secret" {
-        return Err(SecretError::NotASecret);
-    }
-    let plain = manifest
-        .string_data
-        .get(KEY)
-        .map(|pem| Zeroizing::new(pem.clone().into_bytes()));
-    let encoded = || {
-        STANDARD
-            .decode(manifest.data.get(KEY)?.trim())
-            .ok()
-            .map(Zeroizing::new)
-    };
-    let bytes = plain.or_else(encoded).ok_or(SecretError::NoKey)?;
+    let bytes = parse(text)?.value(KEY).ok_or(SecretError::NoKey)?;
     let pem = std::str::from_utf8(&bytes).map_err(|_| SecretError::NoKey)?;
     SigningKey::from_pkcs8_pem(pem).map_err(|_| SecretError::NoKey)
+}
+
+/// The certificate in a Secret's manifest, as the bytes of its envelope, if there is one.
+pub fn certificate_in(text: &str) -> Option<Vec<u8>> {
+    let base64 = parse(text).ok()?.value(CERTIFICATE)?;
+    let base64 = std::str::from_utf8(&base64).ok()?;
+    STANDARD.decode(base64.trim()).ok()
+}
+
+fn parse(text: &str) -> Result<Manifest, SecretError> {
+    let manifest: Manifest = serde_yaml::from_str(text).map_err(|_| SecretError::NotASecret)?;
+    match manifest.kind.as_str() {
+        "Secret" => Ok(manifest),
+        _ => Err(SecretError::NotASecret),
+    }
+}
+
+impl Manifest {
+    /// One value, from text or from base64.
+    fn value(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
+        if let Some(text) = self.string_data.get(name) {
+            return Some(Zeroizing::new(text.clone().into_bytes()));
+        }
+        let encoded = self.data.get(name)?;
+        STANDARD.decode(encoded.trim()).ok().map(Zeroizing::new)
+    }
 }

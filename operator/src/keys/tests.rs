@@ -24,6 +24,8 @@ use crate::manifest::{Document, Manifest, Reader};
 use crate::node::plan::SigningRequest;
 use crate::node::plan::certificate::seconds;
 
+mod renewal;
+
 const NETWORK: &str = "sandbox-finp2p";
 
 fn now() -> Timestamp {
@@ -44,7 +46,16 @@ fn keygen(folder: &Path, extra: &[&str]) -> Result<String, KeygenError> {
 }
 
 fn certify(words: &[&str], at: Timestamp) -> Result<String, CertifyError> {
-    let mut all = vec!["certify", "bank-a", "--network", NETWORK];
+    certify_for("bank-a", NETWORK, words, at)
+}
+
+fn certify_for(
+    organization: &str,
+    network: &str,
+    words: &[&str],
+    at: Timestamp,
+) -> Result<String, CertifyError> {
+    let mut all = vec!["certify", organization, "--network", network];
     all.extend(words);
     let matches = Certify::augment_args(Command::new("certify"))
         .try_get_matches_from(all)
@@ -253,70 +264,6 @@ fn keygen_refuses_names_and_addresses_that_no_peer_could_use() {
         KeygenError::Network
     ));
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
-}
-
-#[test]
-fn certify_renews_the_same_issuing_key_in_place() {
-    let folder = tempfile::tempdir().unwrap();
-    keygen(folder.path(), &[]).unwrap();
-    let file = path(folder.path(), "bank-a-issuer.yaml");
-    let root = path(folder.path(), "bank-a-root-key.pem");
-    let before = secret(Path::new(&file));
-    let later = keygen::days_after(now(), 360).unwrap();
-    certify(&["--root-key", &root, "--issuer", &file], later).unwrap();
-    let after = secret(Path::new(&file));
-    assert_eq!(before["key.pem"], after["key.pem"]);
-    assert_ne!(before["certificate"], after["certificate"]);
-    let signer = Signer::from_secret("bank-a", NETWORK, &after).unwrap();
-    let in_a_month = keygen::days_after(later, 30).unwrap();
-    signer
-        .sign(&request(&[Use::Net], 1), in_a_month, 5)
-        .unwrap();
-    let former = Signer::from_secret("bank-a", NETWORK, &before).unwrap();
-    let refused = former.sign(&request(&[Use::Net], 1), in_a_month, 5);
-    assert!(matches!(refused, Err(SigningError::NotValid)));
-}
-
-#[test]
-fn certify_makes_a_new_issuing_key_when_none_is_given() {
-    let folder = tempfile::tempdir().unwrap();
-    keygen(folder.path(), &[]).unwrap();
-    let (root, new) = (
-        path(folder.path(), "bank-a-root-key.pem"),
-        path(folder.path(), "new.yaml"),
-    );
-    certify(&["--root-key", &root, "--out", &new], now()).unwrap();
-    let former = secret(&folder.path().join("bank-a-issuer.yaml"));
-    assert_ne!(former["key.pem"], secret(Path::new(&new))["key.pem"]);
-    let again = certify(&["--root-key", &root, "--out", &new], now()).unwrap_err();
-    assert!(
-        matches!(again, CertifyError::File(FileError::Exists(_))),
-        "{again}"
-    );
-}
-
-#[test]
-fn certify_never_puts_the_root_into_a_secret_and_takes_no_other_file_for_a_key() {
-    let folder = tempfile::tempdir().unwrap();
-    keygen(folder.path(), &[]).unwrap();
-    let root = path(folder.path(), "bank-a-root-key.pem");
-    let record = path(folder.path(), "bank-a.yaml");
-    let pem = std::fs::read_to_string(&root).unwrap();
-    let wrapped = path(folder.path(), "wrapped.yaml");
-    let indented = pem.replace('\n', "\n    ");
-    let manifest = format!(
-        "apiVersion: v1\nkind: Secret\nmetadata: {{name: x}}\nstringData:\n  key.pem: |\n    {indented}\n"
-    );
-    std::fs::write(&wrapped, manifest).unwrap();
-    let same = certify(&["--root-key", &root, "--issuer", &wrapped], now()).unwrap_err();
-    assert!(matches!(same, CertifyError::Same(_)), "{same}");
-    let no_key = certify(&["--root-key", &record, "--issuer", &wrapped], now()).unwrap_err();
-    assert!(matches!(no_key, CertifyError::Root(_)), "{no_key}");
-    let no_secret = certify(&["--root-key", &root, "--issuer", &record], now()).unwrap_err();
-    assert!(
-        matches!(no_secret, CertifyError::Issuer { .. }),
-        "{no_secret}"
-    );
 }
 
 #[test]

@@ -379,8 +379,9 @@ fn siblings_differ((_, local): &Home<'_>) -> Option<Finding> {
 fn signer_is_missing((inputs, local): &Home<'_>) -> Option<Finding> {
     let secret = &local.node.signer.secret_name;
     let cure = format!(
-        "the node's certificates cannot be renewed. With the root key at hand run `finp2p-operator certify {} --network {}` (or `keygen` for a new organization) and apply the Secret it writes",
-        local.id, local.node.network
+        "the node's certificates cannot be renewed. With the root key at hand run `finp2p-operator certify {id} --network {network} --root-key {id}-root-key.pem` (or `keygen` for a new organization) and apply the Secret it writes",
+        id = local.id,
+        network = local.node.network
     );
     match &inputs.signer {
         SignerState::Missing => Some(Finding::new(
