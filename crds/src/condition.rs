@@ -115,6 +115,8 @@ pub mod reasons {
     pub const CONTENT_INVALID: &str = "ContentInvalid";
     /// A pointer of a policy opens nothing on an asset it matches.
     pub const FIELD_UNKNOWN: &str = "FieldUnknown";
+    /// A selector of a policy selects nothing that exists now.
+    pub const NOTHING_SELECTED: &str = "NothingSelected";
     /// The policy's window has not begun.
     pub const NOT_YET_VALID: &str = "NotYetValid";
     /// The policy's window, or a key's validity, is over.

@@ -1,6 +1,7 @@
 //! Label selectors: the Kubernetes semantics, over a bounded schema.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,22 @@ impl LabelSelector {
             .iter()
             .all(|(key, value)| labels.get(key) == Some(value))
             && self.match_expressions.iter().all(|r| r.holds(labels))
+    }
+}
+
+/// As kubectl writes it: `desk=fixed-income,tier in (a,b)`.
+impl fmt::Display for LabelSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let labels = self.match_labels.iter();
+        let labels = labels.map(|(key, value)| format!("{key}={value}"));
+        let requirements = self.match_expressions.iter().map(|r| match r.operator {
+            LabelOperator::In => format!("{} in ({})", r.key, r.values.join(",")),
+            LabelOperator::NotIn => format!("{} notin ({})", r.key, r.values.join(",")),
+            LabelOperator::Exists => r.key.clone(),
+            LabelOperator::DoesNotExist => format!("!{}", r.key),
+        });
+        let all: Vec<String> = labels.chain(requirements).collect();
+        f.write_str(&all.join(","))
     }
 }
 

@@ -67,3 +67,25 @@ fn one_bad_manifest_harms_no_other() {
     fetches(&banks).unwrap();
     banks.stop().unwrap();
 }
+
+#[test]
+fn a_pointer_that_opens_nothing_is_told_with_its_policy_and_with_its_asset() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut banks = Banks::prepare(folder.path()).unwrap();
+    let policy = folder.path().join("bank-a/policy-terms.yaml");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    std::fs::write(&policy, text.replace("/terms/coupon", "/terms/cupon")).unwrap();
+    banks.start().unwrap();
+    let status = folder.path().join(".finp2p/status.txt");
+    wait::until("the tables say so", BACK, || {
+        let text = std::fs::read_to_string(&status).map_err(|error| error.to_string())?;
+        let told = |begin: &str| {
+            let mut lines = text.lines().filter(|line| line.starts_with(begin));
+            lines.any(|l| l.contains("(FieldUnknown): ") && l.contains("/terms/cupon"))
+        };
+        let both = told("SharingPolicy bond-terms-to-distributors is Ready, but")
+            && told("SharedAsset green-bond-2031 is Ready, but");
+        both.then_some(()).ok_or(text)
+    });
+    banks.stop().unwrap();
+}

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
+use finp2p_crds::condition::reasons;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use crate::manifest::{Manifest, Namespace};
 use crate::print::Printer;
 use crate::validate::report::line;
 
-/// Most rows of one table; beyond it, those that are not Ready come first and the rest is counted.
+/// Most rows of one table; beyond it, those with something to say come first and the rest is counted.
 const ROWS_MAX: usize = 20;
 
 /// How things are told.
@@ -98,7 +99,7 @@ impl<W: Write> Teller<W> {
         self.write(&text);
     }
 
-    /// The tables of a namespace, why what is not Ready is not, and what was refused.
+    /// The tables of a namespace, a sentence on what is not simply Ready, and what was refused.
     pub fn tables(&self, sight: &Sight<'_>, now: Timestamp) -> String {
         let Sight {
             namespace,
@@ -112,7 +113,7 @@ impl<W: Write> Teller<W> {
             rows.sort_by_key(|row| row.pointer("/metadata/name").map(Value::to_string));
             let all = rows.len();
             if all > ROWS_MAX {
-                rows.sort_by_key(is_ready);
+                rows.sort_by_key(nothing_to_say);
                 rows.truncate(ROWS_MAX);
             }
             let shown = rows.len();
@@ -210,10 +211,15 @@ fn is_ready(row: &Value) -> bool {
     ready(row).is_some_and(|condition| condition.get("status").is_some_and(|s| s == "True"))
 }
 
+/// Whether an object is Ready without a sentence.
+fn nothing_to_say(row: &Value) -> bool {
+    let mut text = String::new();
+    reason(&mut text, "", row);
+    is_ready(row) && text.is_empty()
+}
+
+/// Why an object is not Ready, or what is worth a sentence although it is.
 fn reason(text: &mut String, kind: &str, row: &Value) {
-    if is_ready(row) {
-        return;
-    }
     let Some(condition) = ready(row) else {
         return;
     };
@@ -223,9 +229,14 @@ fn reason(text: &mut String, kind: &str, row: &Value) {
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
+    let says = match (is_ready(row), part("reason")) {
+        (true, reasons::READY | reasons::SELF) => return,
+        (true, _) => "is Ready, but",
+        (false, _) => "is not Ready",
+    };
     let name = row.pointer("/metadata/name").and_then(Value::as_str);
     text.push_str(&format!(
-        "{kind} {} is not Ready ({}): {}\n",
+        "{kind} {} {says} ({}): {}\n",
         name.unwrap_or_default(),
         part("reason"),
         part("message")

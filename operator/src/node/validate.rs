@@ -202,6 +202,12 @@ impl<'a, 'o> Names<'a, 'o> {
         )
     }
 
+    /// Every peer that runs a node.
+    fn peers(&self) -> impl Iterator<Item = &'o Organization<'a>> {
+        let all = self.0.values().copied();
+        all.filter(|o| o.role == Role::Peer && o.verdict.is_accepted())
+    }
+
     /// The peer of this name that runs a node, or why there is none, as the end of a sentence.
     fn peer(&self, name: &str) -> Result<&'o Organization<'a>, String> {
         match self.0.get(name).copied() {

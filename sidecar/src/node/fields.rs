@@ -17,12 +17,24 @@ use crate::primary::Primary;
 /// Most assets that one look goes through: some ten milliseconds at worst.
 const ASSETS_PER_STEP: usize = 4096;
 
+/// Most rows about policies, and about assets: together they fill the report and no more.
+const ROWS_MAX: usize = REPORT_MAX_ROWS / 2;
+/// Longest message of an exception, characters, as in the schema.
+const MESSAGE_MAX_CHARS: usize = 1024;
+
 /// The check, and what the last whole round found.
 #[derive(Debug, Default)]
 pub struct FieldCheck {
     /// What the round is about.
     round: Option<Round>,
-    found: BTreeMap<String, Exception>,
+    found: Found,
+}
+
+/// What a round found, by name; each row names the first of the others.
+#[derive(Debug, Default)]
+struct Found {
+    policies: BTreeMap<String, Exception>,
+    assets: BTreeMap<String, Exception>,
 }
 
 #[derive(Debug)]
@@ -31,7 +43,7 @@ struct Round {
     revision: u64,
     /// Position in the policies; `None` once all were looked at.
     next: Option<usize>,
-    found: BTreeMap<String, Exception>,
+    found: Found,
 }
 
 impl FieldCheck {
@@ -47,7 +59,7 @@ impl FieldCheck {
                 applied: Arc::clone(applied),
                 revision,
                 next: Some(0),
-                found: BTreeMap::new(),
+                found: Found::default(),
             });
         }
         let Some(round) = self.round.as_mut().filter(|round| round.next.is_some()) else {
@@ -69,9 +81,10 @@ impl FieldCheck {
             .is_some_and(|round| round.next.is_some())
     }
 
-    /// At most one exception an asset.
+    /// At most one exception an asset and one a policy.
     pub fn found(&self) -> impl Iterator<Item = Exception> {
-        self.found.values().cloned()
+        let Found { policies, assets } = &self.found;
+        policies.values().chain(assets.values()).cloned()
     }
 }
 
@@ -104,23 +117,38 @@ impl Round {
                 continue;
             };
             let unknown = access::fields_unknown(&policy.payload.spec, &units);
-            if unknown.is_empty() || self.found.len() >= REPORT_MAX_ROWS {
+            if unknown.is_empty() {
                 continue;
             }
-            let message = format!(
-                "policy {} opens {}, where this asset has nothing: mend the pointer, or list the \
-                 object in units of the asset",
-                policy.name,
-                unknown.join(", ")
-            );
-            self.found
-                .entry(asset.name.clone())
-                .or_insert_with(|| Exception {
-                    kind: "SharedAsset".to_owned(),
-                    name: asset.name.clone(),
-                    reason: reasons::FIELD_UNKNOWN.to_owned(),
-                    message: message.chars().take(1024).collect(),
-                });
+            let fields = unknown.join(", ");
+            self.found.tell(&policy.name, &asset.name, &fields);
+        }
+    }
+}
+
+impl Found {
+    fn tell(&mut self, policy: &str, asset: &str, fields: &str) {
+        const CURE: &str = "mend the pointer, or list the object in units of the asset";
+        let row = |kind: &str, name: &str, message: String| Exception {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            reason: reasons::FIELD_UNKNOWN.to_owned(),
+            message: message.chars().take(MESSAGE_MAX_CHARS).collect(),
+        };
+        if self.policies.len() < ROWS_MAX {
+            self.policies.entry(policy.to_owned()).or_insert_with(|| {
+                let message = format!(
+                    "{fields} opens nothing on SharedAsset {asset}, where there is no such field: {CURE}"
+                );
+                row("SharingPolicy", policy, message)
+            });
+        }
+        if self.assets.len() < ROWS_MAX {
+            self.assets.entry(asset.to_owned()).or_insert_with(|| {
+                let message =
+                    format!("policy {policy} opens {fields}, where this asset has nothing: {CURE}");
+                row("SharedAsset", asset, message)
+            });
         }
     }
 }

@@ -69,6 +69,24 @@ fn what_is_not_ready_is_shown_with_its_reason() {
 }
 
 #[test]
+fn what_is_ready_and_still_worth_a_sentence_has_one() {
+    let row = |reason: &str| {
+        let ready = json!({"type": "Ready", "status": "True", "reason": reason, "message": "m"});
+        json!({"metadata": {"name": "p"}, "status": {"conditions": [ready]}})
+    };
+    let said = |row: &Value| {
+        let mut text = String::new();
+        reason(&mut text, "SharingPolicy", row);
+        (text, nothing_to_say(row))
+    };
+    for quiet in ["Ready", "Self"] {
+        assert_eq!(said(&row(quiet)), (String::new(), true));
+    }
+    let told = "SharingPolicy p is Ready, but (Expired): m\n";
+    assert_eq!(said(&row("Expired")), (told.to_owned(), false));
+}
+
+#[test]
 fn as_json_only_what_differs_is_told() {
     let folder = read(LOCAL);
     let namespace = &folder.namespaces[0];

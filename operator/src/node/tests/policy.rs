@@ -294,3 +294,41 @@ fn of_two_manifests_with_one_name_neither_grants() {
     assert!(message.contains("a.yaml:1, b.yaml:1"), "{message}");
     assert_eq!(entry_names(&plan), ["Asset bond", "Peer bank-b"]);
 }
+
+#[test]
+fn a_selector_that_selects_nothing_is_ready_with_a_sentence() {
+    let mut scene = scene();
+    let selector = |part: &str| json!({part: {"selector": {"matchLabels": {"desk": "fixed-incom"}}}});
+    scene.policy("assets", with(share("bond", "bank-b"), selector("assets")));
+    scene.policy("peers", with(share("bond", "bank-b"), selector("peers")));
+    let plan = scene.settle();
+    for name in ["assets", "peers"] {
+        assert_eq!(says(&plan, SP, name, "Ready"), "True NothingSelected");
+        let (_, _, message) = condition(&plan, SP, name, "Ready");
+        assert!(
+            message.starts_with(&format!("{name}.selector (desk=fixed-incom) selects no")),
+            "{message}"
+        );
+        assert!(message.contains("grants nothing until"), "{message}");
+    }
+    let desk = || Some(labels(&[("desk", "fixed-incom")]));
+    scene.edit_asset("bond", |a| a.metadata.labels = desk());
+    scene.edit_organization("bank-b", |o| o.metadata.labels = desk());
+    let plan = scene.settle();
+    for name in ["assets", "peers"] {
+        assert_eq!(says(&plan, SP, name, "Ready"), "True Ready");
+    }
+}
+
+#[test]
+fn a_pointer_that_opens_nothing_is_told_on_its_policy_as_the_node_reports_it() {
+    let mut scene = scene();
+    scene.policy("p", share("bond", "bank-b"));
+    scene.settle();
+    let row = json!({"kind": SP, "name": "p", "reason": "FieldUnknown", "message": "/x opens nothing"});
+    let row = serde_json::from_value(row).unwrap();
+    scene.inputs.report.as_mut().unwrap().exceptions = vec![row];
+    let plan = scene.plan();
+    assert_eq!(says(&plan, SP, "p", "Ready"), "True FieldUnknown");
+    assert_eq!(condition(&plan, SP, "p", "Ready").2, "/x opens nothing");
+}

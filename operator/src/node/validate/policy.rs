@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use finp2p_crds::access::{NOT_YET_ENFORCED, Shortfall, not_yet_enforced, standing};
+use finp2p_crds::access::{NOT_YET_ENFORCED, Shortfall, not_yet_enforced, selects, standing};
 use finp2p_crds::condition::reasons;
+use finp2p_crds::label::Labels;
+use finp2p_crds::sharing_policy::Selection;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{Asset, Finding, Names, Policy, Verdict, first, name_is_disputed, sentence};
 use crate::node::inputs::Inputs;
@@ -54,7 +57,11 @@ const REFUSALS: &[fn(&Scene<'_, '_>) -> Option<Finding>] =
 const REFERENCES: &[fn(&Scene<'_, '_>) -> Option<Finding>] =
     &[peer_is_missing, asset_is_missing, issuer_is_missing];
 
-const REMARKS: &[fn(&Scene<'_, '_>) -> Option<Finding>] = &[window_is_closed];
+const REMARKS: &[fn(&Scene<'_, '_>) -> Option<Finding>] = &[
+    window_is_closed,
+    no_peer_is_selected,
+    no_asset_is_selected,
+];
 
 fn name_is_in_doubt(scene: &Scene<'_, '_>) -> Option<Finding> {
     name_is_disputed(scene.inputs, "SharingPolicy", &scene.policy.verdict)
@@ -169,4 +176,38 @@ fn window_is_closed(scene: &Scene<'_, '_>) -> Option<Finding> {
         }),
         _ => None,
     }
+}
+
+/// A selector that selects nothing is no mistake by itself: labels may come later. But nothing is
+/// granted until they do.
+fn no_peer_is_selected(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let selection = &scene.policy.object.spec.peers;
+    let selector = selection.selector.as_ref()?;
+    let mut peers = scene.names.peers();
+    let any = peers.any(|peer| selects_labels(selection, &peer.object.metadata));
+    (!any).then(|| {
+        Finding::new(
+            reasons::NOTHING_SELECTED,
+            format!("peers.selector ({selector}) selects no peer of this namespace: it grants nothing until one has these labels"),
+        )
+    })
+}
+
+fn no_asset_is_selected(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let selection = scene.policy.object.spec.assets.as_ref()?;
+    let selector = selection.selector.as_ref()?;
+    let assets = scene.assets.values();
+    let mut own = assets.filter(|a| a.verdict.is_accepted() && a.object.spec.from.is_none());
+    let any = own.any(|asset| selects_labels(selection, &asset.object.metadata));
+    (!any).then(|| {
+        Finding::new(
+            reasons::NOTHING_SELECTED,
+            format!("assets.selector ({selector}) selects no asset of our own: it grants nothing until one has these labels"),
+        )
+    })
+}
+
+fn selects_labels(selection: &Selection, metadata: &ObjectMeta) -> bool {
+    static NO_LABELS: Labels = Labels::new();
+    selects(selection, "", metadata.labels.as_ref().unwrap_or(&NO_LABELS))
 }

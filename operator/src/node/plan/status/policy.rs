@@ -6,7 +6,7 @@
 use finp2p_crds::access::selects;
 use finp2p_crds::condition::{Condition, Truth, reasons, types};
 use finp2p_crds::entry::POLICY;
-use finp2p_crds::label::{LabelOperator, LabelSelector, Labels};
+use finp2p_crds::label::Labels;
 use finp2p_crds::peer_organization::Role;
 use finp2p_crds::sharing_policy::{
     Consent, Mode, Selection, SharingPolicySpec, SharingPolicyStatus,
@@ -45,6 +45,10 @@ fn one(
 ) -> ObjectStatus<SharingPolicyStatus> {
     let Policy { object, verdict } = policy;
     let spec = &object.spec;
+    let mut verdict = verdict.clone();
+    let said = scene.exception("SharingPolicy", &verdict.name);
+    let said = said.filter(|said| said.reason == reasons::FIELD_UNKNOWN);
+    verdict.remark = verdict.remark.or(said);
     for end in [&spec.not_before, &spec.not_after].into_iter().flatten() {
         moments.at(end.0);
     }
@@ -53,7 +57,7 @@ fn one(
         .map(|s| s.conditions.as_slice())
         .unwrap_or_default();
     let mut drafts = core(
-        verdict,
+        &verdict,
         verdict.unresolved.as_ref(),
         programmed(scene, policy),
     );
@@ -72,7 +76,7 @@ fn one(
         matches: Some(short(&matches(scene, spec), MATCHES_MAX_CHARS)),
         demands: Some(short(&demands(spec), TEXT_MAX_CHARS)),
     };
-    object_status(verdict, status, existing)
+    object_status(&verdict, status, existing)
 }
 
 fn programmed(scene: &Scene<'_, '_>, policy: &Policy<'_>) -> Draft {
@@ -112,7 +116,7 @@ fn peers(scene: &Scene<'_, '_>, selection: &Selection) -> String {
         }
         (None, Some(selector)) => {
             let any = peers.any(|o| matches_labels(selection, o.object.metadata.labels.as_ref()));
-            none_unless(any, written(selector))
+            none_unless(any, selector.to_string())
         }
         (None, None) => "all".to_owned(),
     }
@@ -125,7 +129,7 @@ fn matches(scene: &Scene<'_, '_>, spec: &SharingPolicySpec) -> String {
             .as_ref()
             .and_then(|users| users.selector.as_ref())
         {
-            Some(selector) => format!("users {}", written(selector)),
+            Some(selector) => format!("users {selector}"),
             None => "users".to_owned(),
         };
     };
@@ -146,7 +150,7 @@ fn matches(scene: &Scene<'_, '_>, spec: &SharingPolicySpec) -> String {
         (None, Some(selector)) => {
             let mut own = assets.iter().filter(|a| is_own(a));
             let any = own.any(|a| matches_labels(selection, a.object.metadata.labels.as_ref()));
-            none_unless(any, written(selector))
+            none_unless(any, selector.to_string())
         }
         (None, None) => "all assets".to_owned(),
     }
@@ -159,21 +163,6 @@ fn matches_labels(selection: &Selection, labels: Option<&Labels>) -> bool {
 
 fn none_unless(any: bool, text: String) -> String {
     if any { text } else { format!("none ({text})") }
-}
-
-/// A selector as kubectl writes it.
-fn written(selector: &LabelSelector) -> String {
-    let labels = selector
-        .match_labels
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"));
-    let requirements = selector.match_expressions.iter().map(|r| match r.operator {
-        LabelOperator::In => format!("{} in ({})", r.key, r.values.join(",")),
-        LabelOperator::NotIn => format!("{} notin ({})", r.key, r.values.join(",")),
-        LabelOperator::Exists => r.key.clone(),
-        LabelOperator::DoesNotExist => format!("!{}", r.key),
-    });
-    labels.chain(requirements).collect::<Vec<_>>().join(",")
 }
 
 fn demands(spec: &SharingPolicySpec) -> String {
