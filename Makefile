@@ -17,7 +17,7 @@ SUITE := tests/suites/run
 help: ## List the tasks
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-demo: ## Two banks share a bond and a third sees nothing, on this machine (KEEP=1 leaves them running)
+demo: ## Three banks on this machine: two share a bond, the third sees nothing (KEEP=1 leaves them running)
 	@tests/suites/demo $(if $(KEEP),--keep)
 
 test: prerequisites ## Everything that proves the project, suite by suite, each with its time
@@ -32,7 +32,7 @@ check: ## Format, lints, generated files, dependencies
 unit: ## Unit and property tests of every crate
 	@$(SUITE) unit
 
-network: ## Nodes over real sockets: attacks, two banks, the demo and its planted faults
+network: ## Nodes over real sockets: attacks, banks, the demo and its planted faults
 	@$(SUITE) network
 
 store: ## The private store and the audit log, killed for real

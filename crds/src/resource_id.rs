@@ -59,7 +59,7 @@ pub struct ResourceId {
 pub enum ResourceIdError {
     /// Not three parts.
     #[error(
-        "a resource id has three parts: organization:type:id, for example bank-a:102:XS2712345672"
+        "a resource id has three parts: organization:type:id, for example bank-a:102:ZZGREEN20318"
     )]
     Parts,
     /// The organization is not a DNS label.

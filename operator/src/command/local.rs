@@ -52,7 +52,10 @@ offline), the issuing key as a Secret, which certifies the node, and the public 
 every member pins.
 
 Then ask, in another terminal, as a program of bank-b:
-  curl -s -H "Authorization: Bearer $(cat banks/.finp2p/bank-b/tokens/trading)"     "http://$(jq -r '.["bank-b"].api' banks/.finp2p/endpoints.json)/v1/fetch"     --json '{"resource": "bank-a:102:ZZGREEN20318"}'
+  token=$(cat banks/.finp2p/bank-b/tokens/trading)
+  api=$(jq -r '.["bank-b"].api' banks/.finp2p/endpoints.json)
+  curl -s -H "Authorization: Bearer $token" "http://$api/v1/fetch" \
+    --json '{"resource": "bank-a:102:ZZGREEN20318"}'
 and edit banks/bank-a/policy-terms.yaml: the next request obeys.
 
 The folder:
@@ -124,4 +127,28 @@ fn signals() -> std::io::Result<mpsc::Receiver<()>> {
         });
     }
     Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    /// A terminal of this width is the narrowest that lines to copy are made for.
+    const COLUMNS: usize = 80;
+
+    #[test]
+    fn the_lines_to_copy_are_whole_lines_of_the_help() {
+        let mut command = crate::args::Args::command();
+        let local = command.find_subcommand_mut("local").unwrap();
+        let shown = local.render_long_help().to_string();
+        let (_, after) = shown.split_once("Then ask, in another terminal").unwrap();
+        let lines: Vec<&str> = after.lines().skip(1).take(4).collect();
+        let commands = lines.join("\n").replace("\\\n", "");
+        assert_eq!(commands.lines().count(), 3, "{lines:?}");
+        assert!(commands.lines().all(|line| line.starts_with("  ")));
+        assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS));
+        let quotes = |quote| lines[3].matches(quote).count();
+        assert_eq!((quotes('\''), quotes('{')), (2, 1), "{lines:?}");
+        assert!(after.lines().nth(5).unwrap().starts_with("and edit banks/"));
+    }
 }

@@ -35,10 +35,10 @@ const PAGE_MAX: usize = 256;
 #[serde(rename_all = "camelCase")]
 struct Asset {
     /// Its id on the network.
-    #[schema(example = "bank-a:102:XS2712345672")]
+    #[schema(example = "bank-a:102:ZZGREEN20318")]
     resource_id: String,
     /// The last part of it, which paths of this API take.
-    #[schema(example = "XS2712345672")]
+    #[schema(example = "ZZGREEN20318")]
     asset_id: String,
     /// Name of its SharedAsset.
     #[schema(example = "green-bond-2031")]
@@ -149,7 +149,7 @@ fn listed(api: &Api, caller: &Caller, after: Option<&str>) -> Result<Assets, Pro
 /// The current version with all of its private data. The header ETag holds its hash. Audited.
 #[utoipa::path(
     get, path = "/v1/assets/{assetId}", operation_id = "readAsset", tag = "assets",
-    params(("assetId" = String, Path, description = "The asset's id, without organization and type", example = "XS2712345672")),
+    params(("assetId" = String, Path, description = "The asset's id, without organization and type", example = "ZZGREEN20318")),
     responses(
         (status = 200, description = "The current version", body = AssetWithData, headers(("ETag" = String, description = "The version's hash, in quotes"))),
         (status = 400, description = "Not an asset id", body = Problem, content_type = PROBLEM_JSON),

@@ -29,7 +29,7 @@ refused.
 ```sh
 curl -s -H \"Authorization: Bearer $(cat tokens/trading)\" http://127.0.0.1:4080/v1/shared
 curl -s -H \"Authorization: Bearer $(cat tokens/trading)\" http://127.0.0.1:4080/v1/fetch \\
-  --json '{\"resource\": \"bank-a:102:XS2712345672\"}'
+  --json '{\"resource\": \"bank-a:102:ZZGREEN20318\"}'
 ```
 
 # What is refused

@@ -29,7 +29,7 @@ pub(super) const BODY_MAX_BYTES: usize = 128 * 1024;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FetchRequest {
     /// The resource; its first part is the Primary that is asked.
-    #[schema(example = "bank-a:102:XS2712345672", max_length = 256)]
+    #[schema(example = "bank-a:102:ZZGREEN20318", max_length = 256)]
     resource: String,
     /// The fields, as JSON Pointers; absent: all that the Primary grants. One that is not granted
     /// refuses the whole request.
@@ -45,7 +45,7 @@ pub struct FetchRequest {
 #[serde(rename_all = "camelCase")]
 pub struct FetchedRecord {
     /// The resource.
-    #[schema(example = "bank-a:102:XS2712345672")]
+    #[schema(example = "bank-a:102:ZZGREEN20318")]
     resource_id: String,
     /// The organization that signed it.
     #[schema(example = "bank-a")]

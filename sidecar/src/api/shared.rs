@@ -59,7 +59,7 @@ struct SharedByPeer {
 #[serde(rename_all = "camelCase")]
 struct Resource {
     /// Its id.
-    #[schema(example = "bank-a:102:XS2712345672")]
+    #[schema(example = "bank-a:102:ZZGREEN20318")]
     resource_id: String,
     /// Its version. A string, because it may pass 2^53.
     #[schema(example = "4294967297")]

@@ -27,7 +27,7 @@ use crate::record::{ContentError, MAX_CONTENT_BYTES, json::JsonError};
 #[serde(rename_all = "camelCase")]
 pub struct Written {
     /// The asset.
-    #[schema(example = "bank-a:102:XS2712345672")]
+    #[schema(example = "bank-a:102:ZZGREEN20318")]
     resource_id: String,
     /// The version. A string, because it may pass 2^53.
     #[schema(example = "4294967297")]
@@ -45,7 +45,7 @@ pub struct Written {
 #[utoipa::path(
     put, path = "/v1/assets/{assetId}", operation_id = "writeAsset", tag = "assets",
     params(
-        ("assetId" = String, Path, description = "The asset's id, without organization and type", example = "XS2712345672"),
+        ("assetId" = String, Path, description = "The asset's id, without organization and type", example = "ZZGREEN20318"),
         ("If-Match" = Option<String>, Header, description = "ETags of versions that may be replaced, or * for any"),
     ),
     request_body(content = Object, description = "The content", content_type = "application/json"),
