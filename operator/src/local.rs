@@ -3,7 +3,7 @@
 //! Modules in reading order:
 //! - [`watch`]: when the folder was edited, and has settled. [`observe`]: what it says, with the
 //!   last good version of what cannot be read. [`register`]: what an API server would note on
-//!   each object.
+//!   each object. [`memory`]: both, kept across restarts.
 //! - [`plan`]: one namespace through the operator's own plan ([`crate::node::plan()`]).
 //! - [`content`], [`apply`]: the plan as a node's configuration directory.
 //! - [`supervise`], [`ports`], [`node`], [`fleet`]: a process that is kept running, and the nodes.
@@ -21,6 +21,7 @@ pub mod apply;
 pub mod content;
 pub mod fleet;
 pub mod home;
+pub mod memory;
 pub mod node;
 pub mod observe;
 pub mod plan;

@@ -444,7 +444,7 @@ fn a_file_that_cannot_be_read_at_the_start_leaves_what_the_last_run_configured()
     fs::write(scene.path(POLICY), "spec: [").unwrap();
     scene.start();
     assert_eq!(scene.entries(), entries);
-    let told = "bank-a: it keeps the configuration of its last run";
+    let told = "bank-a: SharingPolicy bond-terms-to-distributors keeps its last good version";
     scene.until("that is told", |scene| {
         scene.output().contains(told).then_some(())
     });

@@ -62,14 +62,17 @@ The folder:
   DIR/bank-a/*.yaml     namespace bank-a: its PeerOrganization with node, assets, policies,
                         Secrets and ConfigMaps
   DIR/members/*.yaml    public records of the consortium, in every namespace
-A file that cannot be read, and an object that is refused, keeps its last good version, and that
-is told. Two manifests with one kind and name: neither counts until one of them is gone. Deleting
-a file deletes its objects. An edit in place is taken once the file is quiet.
+A file that cannot be read, and an object that is refused, keeps its last good version: what it
+granted stays granted until it is mended or removed. That is told, and stands under the tables.
+Two manifests with one kind and name: neither counts until one of them is gone. Of two objects
+that claim the same organization or resource id, the one that was there first stays, also after a
+restart. Deleting a file deletes its objects. An edit in place is taken once the file is quiet.
 
 What is kept, per organization, in DIR/.finp2p/ORG:
   node/         keys, private store and audit log of the node      store.key    opens the store
   tokens/NAME   bearer token of each client in api.clients         sidecar.log  what it says
-and beside them endpoints.json (where each node is, and whether it is ready) and status.txt.
+and beside them endpoints.json (where each node is, and whether it is ready), status.txt (the
+tables) and objects.json (what counts now, and who was first, for the next start; no secrets).
 Deleting an organization's manifests switches its node off and keeps all of this.
 
 Organizations that run here dial each other on loopback, whatever their records say; announce,

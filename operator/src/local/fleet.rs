@@ -58,11 +58,6 @@ impl Fleet {
         }
     }
 
-    /// Organizations that an earlier run left, with what was kept.
-    pub fn kept(&self) -> impl Iterator<Item = (&String, &Kept)> {
-        self.kept.iter()
-    }
-
     /// The organization whose node runs for a namespace.
     pub fn organization_in(&self, namespace: &str) -> Option<&str> {
         let mut on = self.nodes.iter().filter(|(_, node)| node.on);

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::ports::Ports;
-use super::register::Register;
 use super::state::StateError;
 use crate::keys::file::{self, Existing, FileError, Readers};
 
@@ -31,8 +30,6 @@ pub struct Kept {
     pub namespace: String,
     /// The root, with its generation and sequence, kept before the node sees it.
     pub root: SidecarConfig,
-    /// Generations of the namespace's objects.
-    pub objects: Register,
 }
 
 /// The folder of one organization.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::finding::{Finding, quote};
 use crate::manifest::files::printed;
-use crate::manifest::folder::{MEMBERS, is_local_organization};
+use crate::manifest::folder::is_local_organization;
 use crate::manifest::{Dispute, Folder, Namespace, Object, ObjectId};
 use crate::validate::Checker;
 
@@ -170,25 +170,6 @@ fn second_manifest(second: &Object, first: &str) -> Finding {
 fn is_lost(lost: &BTreeSet<String>, file: &str) -> bool {
     let file = Path::new(file);
     lost.iter().any(|path| file.starts_with(path))
-}
-
-/// Namespaces of `directory` of which some file could not be read: not everything that they
-/// hold is known.
-pub fn unknown<'n>(
-    directory: &Path,
-    lost: &BTreeSet<String>,
-    namespaces: impl Iterator<Item = &'n str>,
-) -> BTreeSet<String> {
-    let members = directory.join(MEMBERS);
-    namespaces
-        .filter(|name| {
-            let folder = directory.join(name);
-            lost.iter().map(Path::new).any(|path| {
-                path.starts_with(&folder) || path.starts_with(&members) || folder.starts_with(path)
-            })
-        })
-        .map(str::to_owned)
-        .collect()
 }
 
 #[cfg(test)]

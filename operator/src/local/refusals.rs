@@ -50,9 +50,9 @@ impl Refusals {
             disputed.any(|id| is_about(finding, id))
         };
         let others = errors.iter().filter(|finding| {
-            let told = edits.iter().any(|(id, why)| {
-                why.is_some_and(|why| why == **finding) || is_about(finding, id)
-            });
+            let told = edits
+                .iter()
+                .any(|(id, why)| why.is_some_and(|why| why == **finding) || is_about(finding, id));
             !told && !in_doubt(finding)
         });
         Self {
@@ -98,7 +98,9 @@ fn why<'f>(errors: &[&'f Finding], id: &ObjectId, file: &str) -> Option<&'f Find
     };
     let mut all = errors.iter();
     let found = all.clone().find(its_file);
-    found.or_else(|| all.find(|finding| is_about(finding, id))).copied()
+    found
+        .or_else(|| all.find(|finding| is_about(finding, id)))
+        .copied()
 }
 
 fn edit(id: &ObjectId, why: Option<&Finding>) -> String {

@@ -4,12 +4,13 @@
 //! STATE/.lock              held while one operator runs on it
 //! STATE/endpoints.json     where each node is and whether it serves, for programs
 //! STATE/status.txt         the tables that were printed last
+//! STATE/objects.json       every object as it counts now, without Secrets, and who was first
 //! STATE/ORG/config/        the node's configuration: root.yaml, slices/, content/
 //! STATE/ORG/node/          the node's own volume: its keys, store and audit log
 //! STATE/ORG/store.key      the key of its store, 64 hex digits
 //! STATE/ORG/tokens/NAME    the bearer token of each client in api.clients
 //! STATE/ORG/report.yaml    what the node reports
-//! STATE/ORG/plan.json      the root and the generations, so that nothing ever goes back
+//! STATE/ORG/plan.json      the root with its sequence, so that nothing ever goes back
 //! STATE/ORG/ports.json     the node's ports
 //! STATE/ORG/sidecar.log    what the sidecar says (and sidecar.log.1 before it)
 //! ```
@@ -20,7 +21,10 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::home::{Home, Kept};
-use crate::keys::file::{self, FileError};
+use super::memory;
+use super::observe::View;
+use super::register::Registers;
+use crate::keys::file::{self, Existing, FileError, Readers};
 
 /// Why the state cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +56,11 @@ pub enum StateError {
         #[source]
         source: std::io::Error,
     },
+    /// What was kept of the manifests is not what was written.
+    #[error(
+        "{0} is damaged: restore it from a backup, or move it away; then nobody remembers which version of an object counted last, and of two that claim the same the first by path stays"
+    )]
+    Forgotten(PathBuf),
     /// What was kept is not what was written.
     #[error(
         "{path} is damaged: restore it from a backup, or move {folder} away to let its organization begin anew"
@@ -63,6 +72,9 @@ pub enum StateError {
         folder: PathBuf,
     },
 }
+
+/// What is kept of the manifests.
+const OBJECTS: &str = "objects.json";
 
 /// The folder of one local mode, locked while this exists.
 #[derive(Debug)]
@@ -132,6 +144,32 @@ impl State {
         }
         all.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(all)
+    }
+
+    /// What was kept of the manifests in `directory`; empty when nothing was.
+    ///
+    /// # Errors
+    /// [`StateError`] when it cannot be read: better no start than one that forgot.
+    pub fn memory(&self, directory: &Path) -> Result<(View, Registers), StateError> {
+        let path = self.path.join(OBJECTS);
+        match fs::read(&path) {
+            Ok(text) => memory::read(directory, &text).map_err(|_| StateError::Forgotten(path)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Default::default()),
+            Err(source) => Err(StateError::Use { path, source }),
+        }
+    }
+
+    /// Keeps what [`memory::written`] made of the manifests; on disk when this returns.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn remember(&self, text: &str) -> Result<(), FileError> {
+        file::write(
+            &self.path.join(OBJECTS),
+            text,
+            Readers::Owner,
+            Existing::Replace,
+        )
     }
 
     /// Writes a file that programs read, whole or not at all.

@@ -10,10 +10,11 @@ use rand::CryptoRng;
 use super::content;
 use super::fleet::{Fleet, Happening};
 use super::home::Kept;
+use super::memory;
 use super::observe::{self, View};
 use super::plan::{Circumstances, Desk, Planned};
 use super::refusals::{self, Refusals};
-use super::register::Register;
+use super::register::Registers;
 use super::report::{Sight, Teller, unused};
 use super::run::{LocalError, Options, Outside};
 use super::state::State;
@@ -47,11 +48,11 @@ pub struct Local<C, R, W> {
     settling: Settling,
     view: View,
     has_read: bool,
-    /// Namespaces that keep what an earlier run configured until their files can be read.
-    frozen: BTreeSet<String>,
+    /// Whether what applies is kept for the next run.
+    is_remembered: bool,
     desks: BTreeMap<String, Desk>,
     refusals: BTreeMap<String, Refusals>,
-    registers: BTreeMap<String, Register>,
+    registers: Registers,
     /// Namespaces to be planned.
     due: BTreeSet<String>,
     boundaries: BTreeMap<String, Timestamp>,
@@ -83,10 +84,11 @@ where
         let teller = Teller::new(outside.stream, options.output, Printer::new()?);
         let state = State::open(&options.state, &options.directory)?;
         let kept = state.kept()?;
-        let registers = kept.iter().map(|(_, kept)| kept);
-        let registers = registers.map(|kept| (kept.namespace.clone(), kept.objects.clone()));
+        // The last run's view is the one before the first reading of this one.
+        let (view, registers) = state.memory(&options.directory)?;
         Ok(Self {
-            registers: registers.collect(),
+            view,
+            registers,
             fleet: Fleet::new(options.sidecar.clone(), kept),
             clock: outside.clock,
             rng: outside.rng,
@@ -94,9 +96,8 @@ where
             checker,
             state,
             settling: Settling::default(),
-            view: View::default(),
             has_read: false,
-            frozen: BTreeSet::new(),
+            is_remembered: false,
             desks: BTreeMap::new(),
             refusals: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -127,7 +128,7 @@ where
             }
         }
         self.what_time_changed_is_due();
-        if self.has_read && !self.due.is_empty() && now >= self.not_before {
+        if self.has_read && !self.due.is_empty() && now >= self.not_before && self.remember(now) {
             self.plan(now);
         }
         self.publish();
@@ -148,11 +149,7 @@ where
             return;
         };
         let mut view = observe::view(&self.checker, &directory, &self.view, folder, &unsettled);
-        let moment = (self.clock)();
-        for namespace in &mut view.folder.namespaces {
-            let register = self.registers.entry(namespace.name.clone()).or_default();
-            register.note(namespace, moment);
-        }
+        self.registers.note(&mut view.folder, (self.clock)());
         self.teller.findings(&view.folder.findings);
         for (id, file) in &view.kept {
             if !self.view.kept.contains_key(id) {
@@ -162,8 +159,8 @@ where
         }
         self.view = view;
         self.note_refusals(now);
-        self.thaw(now);
         self.has_read = true;
+        self.is_remembered = false;
         self.everything_is_due();
     }
 
@@ -178,33 +175,17 @@ where
         }
     }
 
-    /// At the first reading, what cannot be read is not known from before: a namespace with such
-    /// files keeps what an earlier run configured, whole, until everything in it is known.
-    fn thaw(&mut self, now: Duration) {
-        let lost = &self.view.folder.lost;
-        let directory = &self.options.directory;
-        if self.has_read {
-            let frozen = self.frozen.iter().map(String::as_str);
-            self.frozen = observe::unknown(directory, lost, frozen);
-            return;
+    /// Keeps what applies now, before anything is configured with it. Returns whether it is kept.
+    fn remember(&mut self, now: Duration) -> bool {
+        if self.is_remembered {
+            return true;
         }
-        let ran = self
-            .fleet
-            .kept()
-            .map(|(name, kept)| (kept.namespace.clone(), name.clone()));
-        let ran: BTreeMap<String, String> = ran.collect();
-        self.frozen = observe::unknown(directory, lost, ran.keys().map(String::as_str));
-        for (namespace, organization) in ran {
-            if !self.frozen.contains(&namespace) {
-                continue;
-            }
-            let text =
-                "it keeps the configuration of its last run until the files above can be read";
-            self.teller.say(Some(&namespace), text);
-            if let Err(error) = self.fleet.switch_on(&self.state, &organization, &namespace) {
-                self.failed(&namespace, &error, now);
-            }
+        let text = memory::written(&self.options.directory, &self.view, &self.registers);
+        match self.state.remember(&text) {
+            Ok(()) => self.is_remembered = true,
+            Err(error) => self.say_failed(None, &error, now),
         }
+        self.is_remembered
     }
 
     fn names(&self) -> BTreeSet<String> {
@@ -243,7 +224,7 @@ where
         for _ in 0..ROUNDS_MAX {
             let loopback = self.fleet.loopback();
             plans.clear();
-            for name in due.difference(&self.frozen) {
+            for name in &due {
                 let node = self.fleet.organization_in(name).map(str::to_owned);
                 let report = node.and_then(|o| self.fleet.node(&o)?.report.clone());
                 let circumstances = Circumstances {
@@ -352,7 +333,6 @@ where
         let kept = Kept {
             namespace: name.to_owned(),
             root: root.config.clone(),
-            objects: self.registers.get(name).cloned().unwrap_or_default(),
         };
         node.home.ensure_store_key(&mut self.rng)?;
         let clients = root
@@ -375,6 +355,11 @@ where
     }
 
     fn failed(&mut self, name: &str, error: &dyn std::error::Error, now: Duration) {
+        self.say_failed(Some(name), error, now);
+        self.due.insert(name.to_owned());
+    }
+
+    fn say_failed(&mut self, about: Option<&str>, error: &dyn std::error::Error, now: Duration) {
         let mut text = format!("{error}");
         let mut source = error.source();
         while let Some(cause) = source {
@@ -382,8 +367,7 @@ where
             source = cause.source();
         }
         self.teller
-            .say(Some(name), &format!("{text}. It is tried again"));
-        self.due.insert(name.to_owned());
+            .say(about, &format!("{text}. It is tried again"));
         self.not_before = now + RETRY_AFTER;
     }
 

@@ -7,8 +7,8 @@ use super::place::{Place, Position};
 use super::yaml::{Parsed, Refusal};
 use crate::finding::{Finding, quote};
 
-/// Where an object is written. The order of sources is the order of creation: in files,
-/// "the oldest" is the first by path and position.
+/// Where an object is written. The order of sources is the order of creation of what is read at
+/// once: in files, "the oldest" is the first by path and position.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source {
     /// File as the user named it; `-` is standard input.

@@ -50,7 +50,7 @@ impl ObjectId {
 /// An object that passed every check of what it shows by itself.
 #[derive(Clone, Debug)]
 pub struct Object {
-    /// Where it is written; its order is the order of creation.
+    /// Where it is written; its order is the order of creation of what is read at once.
     pub source: Source,
     /// Where its parts stand.
     pub place: Place,
@@ -58,6 +58,9 @@ pub struct Object {
     pub id: ObjectId,
     /// A record of the consortium, applied in every namespace.
     pub member: bool,
+    /// In which reading it was first seen, by whoever follows a folder ([`crate::local::register`]):
+    /// what was there before is older, wherever it is written. 0 when the folder is read once.
+    pub since: u64,
     /// What it says.
     pub manifest: Manifest,
 }
@@ -140,6 +143,7 @@ impl Object {
             place: document.place.clone(),
             id,
             member,
+            since: 0,
             manifest,
         }))
     }

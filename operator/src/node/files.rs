@@ -8,7 +8,7 @@ use finp2p_crds::{CONTENT_LABEL, PeerOrganization, SharedAsset, SharingPolicy};
 use super::inputs::{Age, Claim, Disputed, Observed, SignerState, Source, SourceKind};
 use crate::keys::signer::Signer;
 use crate::manifest::folder::is_local_organization;
-use crate::manifest::{Folder, Keyed, Manifest, Namespace, Object, document};
+use crate::manifest::{Folder, Keyed, Manifest, Namespace, Object};
 
 /// The objects of one namespace, as the plan takes them. Nothing of a Secret's or ConfigMap's
 /// values is in here.
@@ -50,7 +50,7 @@ impl Objects {
     }
 
     fn add(&mut self, object: &Object) {
-        let age = age(&object.source);
+        let age = age(object);
         match &object.manifest {
             Manifest::PeerOrganization(o) => self.organizations.push(observed(o, age)),
             Manifest::SharedAsset(o) => self.assets.push(observed(o, age)),
@@ -70,9 +70,7 @@ pub fn claims(folder: &Folder) -> Vec<Claim> {
     });
     objects
         .filter_map(|(namespace, object)| match &object.manifest {
-            Manifest::PeerOrganization(o) => {
-                Claim::of(&namespace.name, &observed(o, age(&object.source)))
-            }
+            Manifest::PeerOrganization(o) => Claim::of(&namespace.name, &observed(o, age(object))),
             _ => None,
         })
         .collect()
@@ -84,8 +82,12 @@ pub fn claims(folder: &Folder) -> Vec<Claim> {
 /// # Errors
 /// The state that the plan is given when there is no key that can sign.
 pub fn signer(namespace: &Namespace) -> Result<Signer, SignerState> {
-    // Of several that claim the namespace the oldest stays; objects are in that order.
-    let local = namespace.objects.iter().find(|o| is_local_organization(o));
+    // Of several that claim the namespace the oldest stays.
+    let local = namespace
+        .objects
+        .iter()
+        .filter(|o| is_local_organization(o));
+    let local = local.min_by_key(|object| age(object));
     let Some(Manifest::PeerOrganization(organization)) = local.map(|o| &o.manifest) else {
         return Err(SignerState::Missing);
     };
@@ -111,8 +113,10 @@ pub fn signer(namespace: &Namespace) -> Result<Signer, SignerState> {
         .map_err(|error| SignerState::Unusable(error.to_string()))
 }
 
-fn age(source: &document::Source) -> Age {
+fn age(object: &Object) -> Age {
+    let source = &object.source;
     Age::Written {
+        since: object.since,
         path: source.file.clone(),
         document: source.document,
         item: source.item,

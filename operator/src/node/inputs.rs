@@ -70,8 +70,10 @@ pub enum Age {
         /// Name.
         name: String,
     },
-    /// In files: path, then position in the file.
+    /// In files: what was seen first, then path, then position in the file.
     Written {
+        /// The reading in which it was first seen.
+        since: u64,
         /// Path of the file, relative to the folder that was given.
         path: String,
         /// Position of the document in the file.

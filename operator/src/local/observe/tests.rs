@@ -334,18 +334,3 @@ fn a_file_that_was_being_written_is_not_used_and_others_are() {
     assert_eq!(scene.fields("two"), ["/name"]);
     assert_eq!(scene.kept(), ["one"]);
 }
-
-#[test]
-fn what_is_not_wholly_known_is_named() {
-    let directory = Path::new("banks");
-    let unknown = |lost: &str| {
-        let lost = [lost.to_owned()].into();
-        let names = unknown(directory, &lost, ["bank-a", "bank-b"].into_iter());
-        names.into_iter().collect::<Vec<_>>()
-    };
-    assert_eq!(unknown("banks/bank-a/x.yaml"), ["bank-a"]);
-    assert_eq!(unknown("banks/bank-a"), ["bank-a"]);
-    assert_eq!(unknown("banks/members/x.yaml"), ["bank-a", "bank-b"]);
-    assert_eq!(unknown("banks"), ["bank-a", "bank-b"]);
-    assert_eq!(unknown("banks/bank-ab/x.yaml"), Vec::<String>::new());
-}

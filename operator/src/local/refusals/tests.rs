@@ -58,12 +58,16 @@ fn a_policy_that_names_nobody_any_more_is_refused_and_grants_on_which_is_said() 
     assert_eq!(lines.len(), 2, "{text}");
     assert!(lines[0].contains("stays in force, and with it what it grants"));
     assert!(
-        lines[1].starts_with("  SharingPolicy terms: ") && lines[1].contains("terms.yaml:6: /spec/peers/names: "),
+        lines[1].starts_with("  SharingPolicy terms: ")
+            && lines[1].contains("terms.yaml:6: /spec/peers/names: "),
         "{text}"
     );
     let (id, file) = scene.view.kept.iter().next().unwrap();
     let told = told(id, file);
-    assert!(told.contains("what it granted stays granted until"), "{told}");
+    assert!(
+        told.contains("what it granted stays granted until"),
+        "{told}"
+    );
     assert!(told.contains("terms.yaml, or removed there"), "{told}");
     assert_eq!(scene.write("bank-a/terms.yaml", POLICY), "");
 }
@@ -111,7 +115,11 @@ fn a_file_that_is_still_being_written_is_no_mistake() {
 #[test]
 fn many_lines_are_counted() {
     let mut scene = Scene::new();
-    let bad = |number| POLICY.replace("terms", &format!("p{number}")).replace("Pull", "Pul");
+    let bad = |number| {
+        POLICY
+            .replace("terms", &format!("p{number}"))
+            .replace("Pull", "Pul")
+    };
     let all: Vec<String> = (0..LINES_MAX + 5).map(bad).collect();
     let text = scene.write("bank-a/many.yaml", &all.join("---\n"));
     assert_eq!(text.lines().count(), LINES_MAX + 2, "{text}");

@@ -206,6 +206,7 @@ fn in_files_the_first_by_path_and_position_stays() {
         json!({"organizationId": "bank-b", "keys": keys(3)}),
     );
     let written = |path: &str, document| Age::Written {
+        since: 0,
         path: path.to_owned(),
         document,
         item: 0,

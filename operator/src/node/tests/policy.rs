@@ -298,7 +298,8 @@ fn of_two_manifests_with_one_name_neither_grants() {
 #[test]
 fn a_selector_that_selects_nothing_is_ready_with_a_sentence() {
     let mut scene = scene();
-    let selector = |part: &str| json!({part: {"selector": {"matchLabels": {"desk": "fixed-incom"}}}});
+    let selector =
+        |part: &str| json!({part: {"selector": {"matchLabels": {"desk": "fixed-incom"}}}});
     scene.policy("assets", with(share("bond", "bank-b"), selector("assets")));
     scene.policy("peers", with(share("bond", "bank-b"), selector("peers")));
     let plan = scene.settle();
@@ -325,7 +326,8 @@ fn a_pointer_that_opens_nothing_is_told_on_its_policy_as_the_node_reports_it() {
     let mut scene = scene();
     scene.policy("p", share("bond", "bank-b"));
     scene.settle();
-    let row = json!({"kind": SP, "name": "p", "reason": "FieldUnknown", "message": "/x opens nothing"});
+    let row =
+        json!({"kind": SP, "name": "p", "reason": "FieldUnknown", "message": "/x opens nothing"});
     let row = serde_json::from_value(row).unwrap();
     scene.inputs.report.as_mut().unwrap().exceptions = vec![row];
     let plan = scene.plan();

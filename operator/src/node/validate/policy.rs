@@ -57,11 +57,8 @@ const REFUSALS: &[fn(&Scene<'_, '_>) -> Option<Finding>] =
 const REFERENCES: &[fn(&Scene<'_, '_>) -> Option<Finding>] =
     &[peer_is_missing, asset_is_missing, issuer_is_missing];
 
-const REMARKS: &[fn(&Scene<'_, '_>) -> Option<Finding>] = &[
-    window_is_closed,
-    no_peer_is_selected,
-    no_asset_is_selected,
-];
+const REMARKS: &[fn(&Scene<'_, '_>) -> Option<Finding>] =
+    &[window_is_closed, no_peer_is_selected, no_asset_is_selected];
 
 fn name_is_in_doubt(scene: &Scene<'_, '_>) -> Option<Finding> {
     name_is_disputed(scene.inputs, "SharingPolicy", &scene.policy.verdict)
@@ -209,5 +206,9 @@ fn no_asset_is_selected(scene: &Scene<'_, '_>) -> Option<Finding> {
 
 fn selects_labels(selection: &Selection, metadata: &ObjectMeta) -> bool {
     static NO_LABELS: Labels = Labels::new();
-    selects(selection, "", metadata.labels.as_ref().unwrap_or(&NO_LABELS))
+    selects(
+        selection,
+        "",
+        metadata.labels.as_ref().unwrap_or(&NO_LABELS),
+    )
 }
