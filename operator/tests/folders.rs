@@ -195,3 +195,19 @@ fn a_record_of_the_consortium_and_one_of_the_bank_are_in_doubt_there_only() {
             .all(|(_, _, m)| m.contains("namespace `bank-a`"))
     );
 }
+
+#[test]
+fn a_manifest_beside_folders_of_manifests_does_not_hide_them() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("bank-a")).unwrap();
+    let good = GOOD.replace(", namespace: ns", "");
+    std::fs::write(folder.path().join("bank-a/good.yaml"), &good).unwrap();
+    std::fs::write(folder.path().join("stray.yaml"), &good).unwrap();
+    let check = |_: &finp2p_operator::manifest::Document| Vec::new();
+    let mut reader = Reader::new(&check);
+    reader.path(folder.path());
+    let read = reader.finish();
+    assert_eq!(names(&read), ["good"]);
+    assert_eq!(reasons(&read), ["NotRead"]);
+    assert_eq!(read.namespaces[0].name, "bank-a");
+}

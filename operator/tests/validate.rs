@@ -82,6 +82,38 @@ fn first_light_is_good_once_its_keys_are_made() {
     assert_eq!(output.status.code(), Some(0));
 }
 
+/// The table in the README of the samples, row by row.
+#[test]
+fn the_samples_say_what_their_readme_promises() {
+    let reasons = |path: &str| {
+        let output = validate(&[samples().join(path).to_str().unwrap(), "-ojson"], "");
+        let report: Value = serde_json::from_str(&text(&output)).unwrap();
+        let findings = report["findings"].as_array().unwrap().iter();
+        let reasons = findings.map(|f| f["reason"].as_str().unwrap().to_owned());
+        let reasons: std::collections::BTreeSet<String> = reasons.collect();
+        assert_eq!(output.status.success(), reasons.is_empty(), "{path}");
+        reasons.into_iter().collect::<Vec<_>>().join(" ")
+    };
+    let readme = std::fs::read_to_string(samples().join("README.md")).unwrap();
+    for (path, says) in [
+        ("peer_organization.yaml", ""),
+        ("shared_asset.yaml", ""),
+        ("sharing_policy.yaml", ""),
+        ("local_organization.yaml", "SignerMissing"),
+        ("first-light", "PeerNotFound SignerMissing"),
+        ("reference", "NotYetSupported SignerMissing"),
+        ("", "NamespaceMismatch"),
+    ] {
+        assert_eq!(reasons(path), says, "{path}");
+        assert!(readme.contains(&format!("{path}`")), "{path}");
+        let mut words = says.split_whitespace();
+        assert!(
+            words.all(|word| readme.contains(&format!("`{word}`"))),
+            "{says}"
+        );
+    }
+}
+
 #[test]
 fn first_light_without_keys_says_which_command_makes_them() {
     let output = validate(&[samples().join("first-light").to_str().unwrap()], "");

@@ -119,6 +119,11 @@ impl<'a> Reader<'a> {
         if listing.files.is_empty() {
             return self.folders(path, &listing);
         }
+        let mut below = listing.folders.iter();
+        if below.any(|folder| files::list(folder).is_ok_and(|below| !below.files.is_empty())) {
+            // Local mode reads it so, too; nothing below may be passed over in silence.
+            return self.directory(path);
+        }
         let name = path
             .canonicalize()
             .ok()
@@ -408,7 +413,7 @@ fn settle(document: &mut Document, belongs: Belongs<'_>) -> Result<(), Box<Findi
                 quote(&document.namespace),
                 quote(name)
             ),
-            "remove the line (the folder names the namespace), or move the file",
+            "remove the line (the folder names the namespace), move the file, or name the file itself",
         ))),
         Belongs::Members if !document.namespace.is_empty() => Err(Box::new(document.finding(
             "/metadata/namespace",
