@@ -6,7 +6,7 @@
 //! (check 11, once the units of the record are known). Status, `explain` and [`catalog`] use
 //! the same steps. Modules in reading order: `facts` (what is declared, and who is a reader),
 //! `policy` (what one policy says by itself), `grant` (what grants disclose together),
-//! `refusal`, `catalog`, `pointer`.
+//! `refusal`, `catalog`, `pointer`, `unit` (what a record discloses as a whole).
 
 mod catalog;
 mod facts;
@@ -16,6 +16,7 @@ mod policy;
 mod refusal;
 #[cfg(test)]
 mod tests;
+mod unit;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub use grant::{Access, Grant, InForce, Terms, WANTED_MAX_POINTERS, Wanted};
 pub use pointer::{is_at_or_below, is_pointer};
 pub use policy::{NOT_YET_ENFORCED, NotYetEnforced, not_yet_enforced, selects, standing};
 pub use refusal::{Miss, Reason, Refusal, RequesterFault, ResourceFault, Shortfall};
+pub use unit::{UNIT_MAX_DEPTH, is_opened, unit_of, units_of};
 
 use crate::label::Labels;
 use crate::resource_id::ResourceId;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{local, run, validate};
+use crate::command::{diff, explain, local, run, validate};
 use crate::keys::{certify, export, keygen};
 
 /// FinP2P operator: declares private data sharing between institutions.
@@ -19,6 +19,10 @@ pub struct Args {
 pub enum Command {
     /// Check manifests without applying them.
     Validate(validate::Validate),
+    /// Print what a change gives and takes: access gained and lost.
+    Diff(diff::Diff),
+    /// Say whether an organization may read something, and why.
+    Explain(explain::Explain),
     /// Make the keys of a new organization.
     Keygen(keygen::Keygen),
     /// Certify an issuing key with the root key, once a year.

@@ -12,7 +12,10 @@ use finp2p_operator::keys::{certify, export, keygen};
 use jiff::Timestamp;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return not_understood(&error),
+    };
     match run(&args) {
         Ok(code) => code,
         Err(error) => {
@@ -23,12 +26,32 @@ fn main() -> ExitCode {
     }
 }
 
+/// Prints help, the version, or what is wrong with the arguments. The status of the latter is 2,
+/// as everywhere, but not where 2 is a verdict.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    // Nothing is left to tell if the terminal is gone.
+    let _ = error.print();
+    let command = std::env::args_os().nth(1).unwrap_or_default();
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if command == "diff" || command == "explain" => ExitCode::FAILURE,
+        _ => ExitCode::from(2),
+    }
+}
+
 fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
     match &args.command {
         Command::Validate(validate) => {
             return command::validate::run(validate, now(), stdin.lock(), stdout.lock())
                 .context("validate");
+        }
+        Command::Diff(diff) => {
+            return command::diff::run(diff, now(), stdin.lock(), stdout.lock()).context("diff");
+        }
+        Command::Explain(explain) => {
+            return command::explain::run(explain, now(), stdin.lock(), stdout.lock())
+                .context("explain");
         }
         Command::Keygen(args) => {
             keygen::run(args, now(), &mut rand::rng(), stdout.lock()).context("keygen")?;

@@ -167,8 +167,17 @@ impl Facts {
         &self,
         organization: &str,
     ) -> impl Iterator<Item = &Arc<Entry<PolicyEntry>>> {
-        let positions = self.selecting.get(organization).into_iter().flatten();
+        let positions = self.positions_for(organization).iter();
         positions.filter_map(|position| self.policies.get(*position))
+    }
+
+    /// Positions in [`Facts::policies`] of those that select an organization, ascending. Two
+    /// readers with the same ones have the same access.
+    pub fn positions_for(&self, organization: &str) -> &[usize] {
+        self.selecting
+            .get(organization)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     /// The peers that a policy selects, in the order of their organization ids. Suspended

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use finp2p_crds::access;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use rand::SeedableRng as _;
@@ -74,6 +75,20 @@ fn names(pointers: &BTreeSet<Pointer>) -> Vec<&str> {
     pointers.iter().map(Pointer::as_str).collect()
 }
 
+/// The opened objects as `spec.units` of an asset, where the schema lets them be written: `explain`
+/// and `diff` must see the units that records have.
+fn as_declared(opening: &Opening) -> Option<Vec<String>> {
+    let Opening::Objects(opened) = opening else {
+        return None;
+    };
+    let texts = opened.iter().map(|pointer| pointer.as_str().to_owned());
+    let texts: Vec<String> = texts.collect();
+    texts
+        .iter()
+        .all(|text| access::is_pointer(text))
+        .then_some(texts)
+}
+
 /// What the granted units are of the original, found without any code under test.
 fn projection(original: &Value, granted: &BTreeSet<Pointer>) -> Value {
     let mut projected = json!({});
@@ -141,6 +156,9 @@ proptest! {
         prop_assert_eq!(verified.hash, record.hash());
         prop_assert!(!has_traces(&json!(verified.data)));
         prop_assert_eq!(scene.content.units(&scene.opening).unwrap(), record.units());
+        if let Some(opened) = as_declared(&scene.opening) {
+            prop_assert_eq!(access::units_of(scene.content.members(), &opened), record.units().names());
+        }
     }
 
     #[test]

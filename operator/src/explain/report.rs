@@ -1,0 +1,414 @@
+//! An explanation for people and for programs.
+
+use std::fmt::Write as _;
+
+use finp2p_crds::access::{Operation, Shortfall};
+use finp2p_crds::peer_organization::RootKey;
+use finp2p_crds::sharing_policy::Mode;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::content::Units;
+use super::policy::{Line, Word};
+use super::sentence::{self, Told};
+use super::{Explanation, reason_word};
+use crate::diff::report::printable;
+use crate::diff::world::{Refused, World};
+
+/// The shape of the JSON report.
+pub const SCHEMA: &str = "finp2p.io/explain/v1";
+/// Policies that are listed; those that grant come first.
+const POLICIES_SHOWN: usize = 100;
+
+/// What `explain` prints.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// Organization id of the reader.
+    pub requester: String,
+    /// The resource.
+    pub resource: String,
+    /// The moment that was judged at.
+    pub at: Timestamp,
+    /// `fetch` or `subscribe`.
+    pub operation: &'static str,
+    /// The purpose that the request names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// The fields that were asked for; empty: whatever may be had.
+    pub wanted: Vec<String>,
+    /// `granted` or `refused`.
+    pub verdict: &'static str,
+    /// Why it is refused, as one word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// The word that the peer is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<&'static str>,
+    /// Why it is refused, in a sentence.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// What would mend it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cure: String,
+    /// The fields that are disclosed.
+    pub fields: Vec<String>,
+    /// Whether every field that nobody names is disclosed too (where the content is not known).
+    pub every_other_field: bool,
+    /// What the reader is bound to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
+    /// What each policy says.
+    pub policies: Vec<Policy>,
+    /// Policies that select one of the parties and are not listed.
+    pub omitted: usize,
+    /// Policies that select neither party.
+    pub unrelated: usize,
+    /// What only the running node knows, or what else must hold.
+    pub depends: Vec<String>,
+}
+
+/// What the reader is bound to.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Terms {
+    /// How it may be had.
+    pub modes: Vec<Mode>,
+    /// What it may be used for; absent: for anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purposes: Option<Vec<String>>,
+    /// When the first field stops being granted; absent: none does by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// Whether it may be passed on.
+    pub redistribute: bool,
+}
+
+/// What one policy says.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// Name.
+    pub name: String,
+    /// Generation; absent for files, which have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// Commit or ticket behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
+    /// One word: `Grants`, or what it lacks.
+    pub says: &'static str,
+    /// The fields that it opens for this request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+    /// In words.
+    pub why: String,
+    /// What would make it grant.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cure: String,
+}
+
+impl Report {
+    /// The report on an explanation; `numbered` says whether generations mean anything.
+    pub fn new(world: &World, explanation: &Explanation, numbered: bool) -> Self {
+        let Explanation {
+            asked,
+            verdict,
+            policies,
+            unrelated,
+            units,
+        } = explanation;
+        let rest = units.rest();
+        let named = |fields: &[String]| -> Vec<String> {
+            fields
+                .iter()
+                .filter(|field| Some(field.as_str()) != rest)
+                .cloned()
+                .collect()
+        };
+        let access = verdict.as_ref().ok();
+        let refusal = verdict.as_ref().err();
+        let Told { why, cure } = match (refusal, &world.facts) {
+            (Some(refusal), Some(facts)) => sentence::refusal(world, facts, explanation, refusal),
+            _ => Told::default(),
+        };
+        let granted = access
+            .map(|access| access.units.as_slice())
+            .unwrap_or_default();
+        let lines = policies.iter().take(POLICIES_SHOWN);
+        let mut said: Vec<Policy> = lines
+            .map(|line| policy(explanation, line, numbered, &named))
+            .collect();
+        said.extend(refused_policies(world));
+        Self {
+            schema: SCHEMA,
+            requester: asked.requester.clone(),
+            resource: asked.resource.to_string(),
+            at: asked.now,
+            operation: match asked.operation {
+                Operation::Fetch => "fetch",
+                Operation::Subscribe => "subscribe",
+            },
+            purpose: asked.purpose.clone(),
+            wanted: asked.wanted.clone(),
+            verdict: if access.is_some() {
+                "granted"
+            } else {
+                "refused"
+            },
+            reason: refusal.map(|refusal| reason_word(refusal.reason)),
+            told: refusal.map(|refusal| reason_word(refusal.told)),
+            why,
+            cure,
+            fields: named(granted),
+            every_other_field: granted.iter().any(|field| Some(field.as_str()) == rest),
+            terms: access.map(|access| Terms {
+                modes: access.terms.modes.clone(),
+                purposes: access.terms.purposes.clone(),
+                expires: access.terms.expires,
+                redistribute: access.terms.redistribute,
+            }),
+            policies: said,
+            omitted: policies.len().saturating_sub(POLICIES_SHOWN),
+            unrelated: *unrelated,
+            depends: depends(world, explanation),
+        }
+    }
+
+    /// As JSON, one document with a newline.
+    pub fn json(&self) -> Option<String> {
+        serde_json::to_string_pretty(self)
+            .ok()
+            .map(|text| text + "\n")
+    }
+
+    /// As text: the verdict first.
+    pub fn text(&self) -> String {
+        let mut text = self.headline();
+        if let Some(terms) = &self.terms {
+            let _ = writeln!(text, "  fields: {}", self.field_list());
+            let _ = writeln!(text, "  terms: {}", terms.phrase());
+        }
+        if !self.why.is_empty() {
+            let _ = writeln!(text, "  why: {}", printable(&self.why));
+        }
+        if !self.cure.is_empty() {
+            let _ = writeln!(text, "  to mend it: {}", printable(&self.cure));
+        }
+        if let Some(told) = self.told {
+            let _ = writeln!(text, "  the peer is told: {told}");
+        }
+        if !self.policies.is_empty() {
+            text.push_str("policies\n");
+        }
+        for policy in &self.policies {
+            let _ = writeln!(text, "  {}", policy.line());
+        }
+        if self.omitted > 0 {
+            let _ = writeln!(text, "    {} more that select one of the two", self.omitted);
+        }
+        if self.unrelated > 0 {
+            let _ = writeln!(text, "    {} that select neither", self.unrelated);
+        }
+        text.push_str("this depends on\n");
+        for depends in &self.depends {
+            let _ = writeln!(text, "  {}", printable(depends));
+        }
+        text
+    }
+
+    fn headline(&self) -> String {
+        let may = if self.verdict == "granted" {
+            "may"
+        } else {
+            "may not"
+        };
+        let what = match self.wanted.as_slice() {
+            [] => String::new(),
+            wanted => format!("{} of ", wanted.join(", ")),
+        };
+        let purpose = self.purpose.iter().map(|purpose| format!(" for {purpose}"));
+        let sentence = format!(
+            "{}: {} {may} {} {what}{}{}",
+            self.verdict,
+            self.requester,
+            self.operation,
+            self.resource,
+            purpose.collect::<String>()
+        );
+        format!("{} at {}\n", printable(&sentence), self.at)
+    }
+
+    fn field_list(&self) -> String {
+        let listed = self.fields.iter().map(|field| printable(field));
+        let rest = self
+            .every_other_field
+            .then(|| "every other field".to_owned());
+        match (self.fields.is_empty(), rest) {
+            (true, Some(_)) => "every field".to_owned(),
+            (_, rest) => listed.chain(rest).collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+impl Terms {
+    fn phrase(&self) -> String {
+        let mut clauses = vec![if self.modes.contains(&Mode::Push) {
+            "fetched, or kept as a replica".to_owned()
+        } else {
+            "fetched each time".to_owned()
+        }];
+        clauses.push(match &self.purposes {
+            None => "for any purpose".to_owned(),
+            Some(purposes) => format!("for {}", purposes.join(", ")),
+        });
+        clauses.push(
+            if self.redistribute {
+                "may be passed on"
+            } else {
+                "not to be passed on"
+            }
+            .to_owned(),
+        );
+        clauses.extend(self.expires.map(|end| format!("until {end}")));
+        clauses.join("; ")
+    }
+}
+
+impl Policy {
+    fn line(&self) -> String {
+        let sign = if self.says == "Grants" { "+" } else { "-" };
+        let marks: Vec<String> = [
+            self.generation
+                .map(|generation| format!("generation {generation}")),
+            self.change
+                .as_ref()
+                .map(|change| format!("change {}", printable(change))),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let marks = if marks.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", marks.join(", "))
+        };
+        let fields: Vec<String> = self.fields.iter().map(|field| printable(field)).collect();
+        let fields = if fields.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", fields.join(", "))
+        };
+        let cure = if self.cure.is_empty() {
+            String::new()
+        } else {
+            format!(" [{}]", printable(&self.cure))
+        };
+        format!(
+            "{sign} {}{marks}: {}{fields}{cure}",
+            self.name,
+            printable(&self.why)
+        )
+    }
+}
+
+fn policy(
+    explanation: &Explanation,
+    line: &Line,
+    numbered: bool,
+    named: &impl Fn(&[String]) -> Vec<String>,
+) -> Policy {
+    let Told { mut why, cure } = sentence::policy(&explanation.asked, line);
+    let fields = match &line.word {
+        Word::Grants(fields) => fields.as_slice(),
+        _ => &[],
+    };
+    let rest = explanation.units.rest();
+    if fields.iter().any(|field| Some(field.as_str()) == rest) {
+        why.push_str(" every field");
+    }
+    Policy {
+        name: line.name.clone(),
+        generation: numbered.then_some(line.generation),
+        change: line.change.clone(),
+        says: says(&line.word),
+        fields: named(fields),
+        why,
+        cure,
+    }
+}
+
+fn says(word: &Word) -> &'static str {
+    match word {
+        Word::Grants(_) => "Grants",
+        Word::Barred => "Barred",
+        Word::Waits => "NoContent",
+        Word::NotThisPeer => "NotThisPeer",
+        Word::NotThisAsset => "NotThisAsset",
+        Word::Lacks(Shortfall::Malformed) => "Malformed",
+        Word::Lacks(Shortfall::NotYetSupported(_)) => "NotYetSupported",
+        Word::Lacks(Shortfall::NotYetValid) => "NotYetValid",
+        Word::Lacks(Shortfall::Expired) => "Expired",
+        Word::Lacks(Shortfall::Mode) => "Mode",
+        Word::Lacks(Shortfall::Purpose) => "Purpose",
+        Word::Lacks(Shortfall::Fields) => "Fields",
+    }
+}
+
+/// Policies that validation refuses: the node never sees them.
+fn refused_policies(world: &World) -> impl Iterator<Item = Policy> {
+    let refused = world
+        .refused
+        .iter()
+        .filter(|refused| refused.kind == "SharingPolicy");
+    refused.take(POLICIES_SHOWN).map(
+        |Refused {
+             name,
+             reason,
+             message,
+             ..
+         }| Policy {
+            name: name.clone(),
+            generation: None,
+            change: None,
+            says: "NotAccepted",
+            fields: Vec::new(),
+            why: format!("is not accepted [{reason}]: {message}"),
+            cure: String::new(),
+        },
+    )
+}
+
+/// What only the running node knows, and what a request must pass before policies are asked.
+fn depends(world: &World, explanation: &Explanation) -> Vec<String> {
+    let asked = &explanation.asked;
+    let mut depends = Vec::new();
+    if let Units::Assumed { because, .. } = &explanation.units {
+        depends.push(format!(
+            "which fields the content has: not known here, because {because}"
+        ));
+    }
+    depends
+        .push("the node: it has applied this configuration, and the content is loaded".to_owned());
+    let facts = world.facts.as_ref();
+    let record = facts.and_then(|facts| facts.reader(&asked.requester).ok());
+    match record {
+        Some(peer) if !peer.payload.keys.iter().any(|key| is_valid(key, asked.now)) => {
+            depends.push(format!(
+                "the request's signature: no root key of {} is valid at that moment, so every request of its node is refused before policies are asked",
+                asked.requester
+            ));
+        }
+        _ => depends.push(
+            "the request's signature: it leads to a root key in the requester's record".to_owned(),
+        ),
+    }
+    depends
+}
+
+fn is_valid(key: &RootKey, now: Timestamp) -> bool {
+    let revoked = key.revoked_at.as_ref().is_some_and(|at| at.0 <= now);
+    key.not_before.0 <= now && now < key.not_after.0 && !revoked
+}
