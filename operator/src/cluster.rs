@@ -109,7 +109,7 @@ pub async fn read(client: &Client, namespace: &str) -> Result<Live, ClusterError
         organizations: list::<PeerOrganization>(client, namespace).await?,
         assets: list::<SharedAsset>(client, namespace).await?,
         policies: list::<SharingPolicy>(client, namespace).await?,
-        sources: Vec::new(),
+        ..Objects::default()
     };
     let secrets = sources::<Secret>(client, namespace, SourceKind::Secret).await?;
     let config_maps = sources::<ConfigMap>(client, namespace, SourceKind::ConfigMap).await?;

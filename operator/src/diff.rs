@@ -38,7 +38,7 @@ pub mod world;
 
 pub use changed::Changed;
 pub use widened::Widened;
-pub use world::facts;
+pub use world::{facts, facts_of};
 
 #[cfg(test)]
 pub(crate) mod tests;

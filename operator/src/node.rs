@@ -8,6 +8,7 @@
 //! - [`plan`]: slices, root, statuses, certificates to sign, the next moment to look again.
 //! - [`sign`]: the plan with the certificates that were due.
 //! - [`observe`], [`apply`], [`report`]: the same on an API server; the only ones with a client.
+//! - [`widening`]: an Event when an edit lets somebody see more.
 //! - [`reconcile`]: the five steps in a row, one task per namespace.
 //!
 //! ```text
@@ -31,6 +32,7 @@ pub mod reconcile;
 pub mod report;
 pub mod sign;
 pub mod validate;
+pub mod widening;
 
 pub use inputs::{Age, Claim, Dialling, Disputed, Inputs, Observed, Previous, SignerState, Source};
 pub use plan::{Plan, plan};

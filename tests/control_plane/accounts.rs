@@ -1,7 +1,13 @@
 //! Service accounts of the harness are real ones: they may do what RBAC gives them, their tokens are for
 //! an audience, and what they ask for is in the audit log.
 
+use std::process::Command;
+
 use finp2p_tests::control_plane::ControlPlane;
+use finp2p_tests::control_plane::api_audit_log::Event;
+use finp2p_tests::control_plane::namespace::SEEN;
+use finp2p_tests::control_plane::parts::parts;
+use finp2p_tests::wait;
 use serde_json::{Value, json};
 
 #[test]
@@ -21,11 +27,9 @@ fn an_account_may_do_what_its_role_says_and_is_seen_doing_it() {
          "subjects": [{"kind": "ServiceAccount", "name": "reader"}]},
     ]});
     namespace.apply(&roles.to_string()).ok().unwrap();
-    namespace.until(
-        "the reader may read",
-        finp2p_tests::control_plane::namespace::SEEN,
-        || Ok(reader.list("secrets", &namespace.name).map(drop)?),
-    );
+    namespace.until("the reader may read", SEEN, || {
+        Ok(reader.list("secrets", &namespace.name).map(drop)?)
+    });
     let listed = reader.kubectl(&["get", "secrets"]);
     assert!(
         listed.success,
@@ -38,8 +42,7 @@ fn an_account_may_do_what_its_role_says_and_is_seen_doing_it() {
     let seen = cluster.api_audit_log().of_user(mark, &user);
     let codes = |resource: &str| -> Vec<u16> {
         let of = seen.iter().filter(|event| event.resource() == resource);
-        of.map(finp2p_tests::control_plane::api_audit_log::Event::code)
-            .collect()
+        of.map(Event::code).collect()
     };
     assert_eq!(codes("secrets").first(), Some(&403));
     assert_eq!(codes("secrets").last(), Some(&200));
@@ -47,6 +50,35 @@ fn an_account_may_do_what_its_role_says_and_is_seen_doing_it() {
     assert!(
         seen.iter()
             .all(|event| !event.is_write() && event.namespace() == namespace.name)
+    );
+}
+
+#[test]
+fn a_program_runs_as_its_account_with_its_log_kept() {
+    let cluster = ControlPlane::shared();
+    let namespace = cluster.namespace("programs");
+    let account = namespace.account("runner");
+    let mut whoami = Command::new(&parts().kubectl);
+    whoami.args(["auth", "whoami"]);
+    let mut process = account.start("whoami", whoami).unwrap();
+    let status = wait::until("the end of whoami", SEEN, || {
+        process.ended().ok_or_else(|| "it runs".to_owned())
+    });
+    let printed = process.printed();
+    assert!(status.success(), "{printed}");
+    let user = format!("system:serviceaccount:{}:runner", namespace.name);
+    assert!(printed.contains(&user), "{printed}");
+    assert_eq!(process.log, cluster.folder().join("logs/whoami.log"));
+}
+
+#[test]
+fn an_account_whose_token_is_for_another_audience_is_nobody_to_the_api_server() {
+    let namespace = ControlPlane::shared().namespace("elsewhere");
+    let caller = namespace.account_for("caller", Some("finp2p-bank-a-api"), 600);
+    let refused = caller.list("secrets", &namespace.name).unwrap_err();
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (401, "Unauthorized")
     );
 }
 

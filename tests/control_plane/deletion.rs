@@ -2,6 +2,7 @@
 
 use finp2p_tests::control_plane::ControlPlane;
 use finp2p_tests::control_plane::namespace::SEEN;
+use finp2p_tests::wait;
 use serde_json::json;
 
 #[test]
@@ -35,7 +36,7 @@ fn a_namespace_ends_with_everything_in_it() {
         .create("sharedassets", &name, &asset)
         .unwrap();
     drop(namespace);
-    finp2p_tests::wait::try_ask_until(SEEN, || {
+    wait::try_ask_until(SEEN, || {
         match cluster.admin().get("namespaces", "", &name) {
             Err(refusal) if refusal.code == 404 => Ok(()),
             other => Err(format!("{other:?}")),

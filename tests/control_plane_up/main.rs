@@ -14,7 +14,10 @@ fn main() -> anyhow::Result<()> {
     let kubectl = parts().kubectl.parent().context("the folder of kubectl")?;
     println!("export KUBECONFIG={}", cluster.admin().kubeconfig.display());
     println!("export PATH={}:$PATH", kubectl.display());
-    println!("# an API server with our CRDs runs until Ctrl-C");
+    println!(
+        "# An API server with our CRDs, up in {:.1} s, runs until Ctrl-C.",
+        cluster.started_in.as_secs_f64()
+    );
     std::io::stdout().flush()?;
     until_interrupted()
 }

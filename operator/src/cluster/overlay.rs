@@ -21,6 +21,7 @@ pub fn applied(live: &Objects, files: Objects, prune: bool) -> Objects {
         assets,
         policies,
         sources,
+        disputed,
     } = files;
     Objects {
         organizations: merged(&live.organizations, organizations, prune, |old, new| {
@@ -34,6 +35,7 @@ pub fn applied(live: &Objects, files: Objects, prune: bool) -> Objects {
             old.spec != new.spec
         }),
         sources: merged_sources(&live.sources, sources, prune),
+        disputed,
     }
 }
 
@@ -114,6 +116,7 @@ mod tests {
         Observed {
             object: Arc::new(serde_json::from_value(object).unwrap()),
             age: Age::Written {
+                since: 0,
                 path: "f".to_owned(),
                 document: 1,
                 item: 0,

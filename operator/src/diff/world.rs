@@ -74,6 +74,7 @@ pub fn inputs(namespace: &str, objects: Objects, claims: Vec<Claim>, now: Timest
         assets: objects.assets,
         policies: objects.policies,
         sources: objects.sources,
+        disputed: objects.disputed,
         claims,
         signer: SignerState::Missing,
         signed: Vec::new(),

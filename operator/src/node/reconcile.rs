@@ -21,6 +21,7 @@ use super::plan::names::Names;
 use super::plan::{Memory, Plan, service};
 use super::report::{Speaker, Told};
 use super::sign;
+use super::widening::Widening;
 use crate::cluster_error;
 use crate::keys::signer::Signer;
 use crate::keys::signer_command::SignerCommand;
@@ -88,6 +89,7 @@ pub struct Keeper {
     memory: Memory,
     obstacles: Vec<String>,
     signer: Option<Held>,
+    widening: Widening,
 }
 
 /// The signer, and the Secret that it was made of.
@@ -116,6 +118,7 @@ impl Keeper {
             memory: Memory::default(),
             obstacles: Vec::new(),
             signer: None,
+            widening: Widening::default(),
         }
     }
 
@@ -175,6 +178,7 @@ impl Keeper {
             return Ok(Next { at_latest: HELD });
         };
         let signer = self.signer.as_ref().map(|held| Arc::clone(&held.signer));
+        self.widening.begin(&inputs);
         let (plan, refusals) = self.plan(inputs, signer).await;
         for refusal in refusals {
             tracing::warn!(
@@ -194,6 +198,10 @@ impl Keeper {
         // What went wrong with a write is no reason to leave users without a status.
         let told = self.report(&plan).await;
         let obstacles = applied?;
+        let now = (self.world.clock)();
+        self.widening
+            .tell(&plan, &self.watched, &mut self.speaker, now)
+            .await;
         let obstacles_changed = obstacles != self.obstacles;
         self.obstacles = obstacles;
         Ok(Next {

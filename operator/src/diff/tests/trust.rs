@@ -144,7 +144,7 @@ fn a_key_under_the_same_name_is_another_key() {
     let key = Trust::IssuerKey {
         id: "k1".to_owned(),
     };
-    assert_eq!(wider(Some(&old), Some(&new)), [key.clone()]);
+    assert_eq!(wider(Some(&old), Some(&new)), *std::slice::from_ref(&key));
     assert_eq!(wider(Some(&new), Some(&old)), [key]);
     b["keys"][0]["publicKey"] =
         json!("MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=");

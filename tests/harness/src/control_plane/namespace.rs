@@ -66,6 +66,12 @@ impl<'a> Namespace<'a> {
     /// A service account of this namespace, made if it is not there, with its kubeconfig: a token from
     /// the TokenRequest API, this namespace as the default.
     pub fn account(&self, name: &str) -> Identity {
+        self.account_for(name, None, TOKEN_S)
+    }
+
+    /// The same with a token for an audience (without one: the API server) and so many seconds (600 at
+    /// least). A program reads its token again from the file that the kubeconfig names.
+    pub fn account_for(&self, name: &str, audience: Option<&str>, expires_s: u32) -> Identity {
         let object = json!({"metadata": {"name": name}, "automountServiceAccountToken": false});
         match self
             .cluster
@@ -78,22 +84,17 @@ impl<'a> Namespace<'a> {
         let kubeconfigs = self.cluster.folder().join("kubeconfigs");
         let token = kubeconfigs.join(format!("{}-{name}.token", self.name));
         let path = kubeconfigs.join(format!("{}-{name}", self.name));
-        std::fs::write(&token, self.token(name, None, TOKEN_S)).expect("a file");
-        let server = self.cluster.server();
-        let authority = &self.cluster.certificates.authority;
+        std::fs::write(&token, self.token(name, audience, expires_s)).expect("a file");
         kubeconfig(
             &path,
-            &server,
-            authority,
+            &self.cluster.server(),
+            &self.cluster.certificates.authority,
             &self.name,
             &json!({"tokenFile": token}),
         )
         .and_then(|()| {
-            Identity::open(
-                &format!("{}/{name}", self.name),
-                &path,
-                self.cluster.folder(),
-            )
+            let as_whom = format!("{}/{name}", self.name);
+            Identity::open(&as_whom, &path, self.cluster.folder())
         })
         .unwrap_or_else(|why| panic!("account {name}: {why}"))
     }
