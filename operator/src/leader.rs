@@ -1,7 +1,10 @@
 //! Leader election: of several operators one writes.
 
-use kube::Client;
-use kube_lease_manager::{LeaseCreateMode, LeaseManagerBuilder, LeaseManagerError};
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Api, Client};
+use kube_lease_manager::{LeaseCreateMode, LeaseManager, LeaseManagerBuilder, LeaseManagerError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -10,6 +13,9 @@ use tokio::task::JoinHandle;
 const LEASE_SECONDS: u64 = 15;
 /// It renews this long before that.
 const GRACE_SECONDS: u64 = 5;
+/// Who waits looks this often whether the Lease was given back: an upgrade stands still for no
+/// longer, and the API server has two reads a second more.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Which Lease, and who we are.
 #[derive(Clone, Debug)]
@@ -27,7 +33,7 @@ pub struct Candidate {
 pub struct Election {
     /// Whether we lead.
     pub leads: watch::Receiver<bool>,
-    task: JoinHandle<Result<kube_lease_manager::LeaseManager, LeaseManagerError>>,
+    task: JoinHandle<Result<(), LeaseManagerError>>,
 }
 
 impl Election {
@@ -36,16 +42,9 @@ impl Election {
     /// # Errors
     /// [`LeaseManagerError`] when the Lease can be neither read nor made.
     pub async fn enter(client: Client, candidate: &Candidate) -> Result<Self, LeaseManagerError> {
-        let manager = LeaseManagerBuilder::new(client, &candidate.lease)
-            .with_namespace(&candidate.namespace)
-            .with_identity(&candidate.identity)
-            .with_field_manager(format!("finp2p-operator-{}", candidate.identity))
-            .with_create_mode(LeaseCreateMode::AutoCreate)
-            .with_duration(LEASE_SECONDS)
-            .with_grace(GRACE_SECONDS)
-            .build()
-            .await?;
-        let (leads, task) = manager.watch().await;
+        let manager = manager(&client, candidate).await?;
+        let (tell, leads) = watch::channel(false);
+        let task = tokio::spawn(take_part(client, candidate.clone(), manager, tell));
         Ok(Self { leads, task })
     }
 
@@ -53,11 +52,79 @@ impl Election {
     pub async fn leave(self) {
         drop(self.leads);
         match self.task.await {
-            Ok(Ok(_)) => tracing::info!("the Lease is given back"),
+            Ok(Ok(())) => tracing::info!("the Lease is given back"),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the Lease could not be given back: it ends by itself")
             }
             Err(error) => tracing::warn!(%error, "the election ended"),
         }
+    }
+}
+
+async fn manager(
+    client: &Client,
+    candidate: &Candidate,
+) -> Result<LeaseManager, LeaseManagerError> {
+    LeaseManagerBuilder::new(client.clone(), &candidate.lease)
+        .with_namespace(&candidate.namespace)
+        .with_identity(&candidate.identity)
+        .with_field_manager(format!("finp2p-operator-{}", candidate.identity))
+        .with_create_mode(LeaseCreateMode::AutoCreate)
+        .with_duration(LEASE_SECONDS)
+        .with_grace(GRACE_SECONDS)
+        .build()
+        .await
+}
+
+/// Takes part until nobody listens. A manager that found the Lease taken sleeps until it would run
+/// out; when it is given back before, another manager looks afresh.
+async fn take_part(
+    client: Client,
+    candidate: Candidate,
+    mut manager: LeaseManager,
+    tell: watch::Sender<bool>,
+) -> Result<(), LeaseManagerError> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), &candidate.namespace);
+    loop {
+        let (mut leads, task) = manager.watch().await;
+        let is_over = loop {
+            tokio::select! {
+                () = tell.closed() => break true,
+                changed = leads.changed() => {
+                    if changed.is_err() {
+                        break true;
+                    }
+                    tell.send_replace(*leads.borrow_and_update());
+                }
+                () = given_back(&leases, &candidate.lease), if !*tell.borrow() => break false,
+            }
+        };
+        drop(leads);
+        match task.await {
+            Ok(ended) => drop(ended?),
+            Err(gone) if gone.is_panic() => std::panic::resume_unwind(gone.into_panic()),
+            Err(_) => return Ok(()),
+        }
+        if is_over {
+            return Ok(());
+        }
+        manager = self::manager(&client, &candidate).await?;
+    }
+}
+
+/// Returns when nobody holds the Lease any more. Not at the first look: a manager that just began
+/// may be about to take it.
+async fn given_back(leases: &Api<Lease>, name: &str) {
+    let mut looked = false;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Ok(lease) = leases.get(name).await else {
+            continue;
+        };
+        let holder = lease.spec.and_then(|spec| spec.holder_identity);
+        if looked && holder.is_none_or(|holder| holder.is_empty()) {
+            return;
+        }
+        looked = true;
     }
 }
