@@ -87,9 +87,11 @@ Examples:
 /// When there is no way to an API server in the configuration, or the probes cannot be served.
 pub async fn start(args: &Run, clock: fn() -> Timestamp, random: u32) -> anyhow::Result<()> {
     telemetry::start(&args.log, args.log_format)?;
-    let config = Config::infer().await.context(
+    let mut config = Config::infer().await.context(
         "no Kubernetes API is configured: set KUBECONFIG, or run in a pod with a service account",
     )?;
+    // The operator has pauses of its own, and tells about them. The client's grow to minutes, unseen.
+    config.default_retry = false;
     let namespace = args.operator_namespace.clone();
     let options = Options {
         namespaces: unique(&args.namespaces),
