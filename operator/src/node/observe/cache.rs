@@ -7,15 +7,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::core::error_boundary::InvalidObject;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, DefaultBackoff, Event, watcher};
 use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+
+/// Longest pause before a watch that failed begins again; the first is below a second.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// An object that this version cannot read: written under newer CRDs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +93,9 @@ where
 {
     /// Follows the API server until the task is dropped; tells `changed` about every change, and
     /// `failed` about every error.
+    ///
+    /// After an error everything is listed again. A watch that went on where it was would see
+    /// nothing of an API server that was restored to an earlier time, until that has come as far.
     pub async fn follow<W>(
         self: Arc<Self>,
         api: Api<W>,
@@ -99,17 +105,24 @@ where
     ) where
         W: Told<K> + Resource + Clone + Debug + DeserializeOwned + Send + 'static,
     {
-        let events = watcher(api, config).backoff(DefaultBackoff::default());
-        futures::pin_mut!(events);
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => {
-                    if self.take(event) {
-                        changed.send_modify(|n| *n = n.wrapping_add(1));
+        let mut pauses = DefaultBackoff::default();
+        loop {
+            let events = watcher(api.clone(), config.clone());
+            futures::pin_mut!(events);
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(event) => {
+                        if self.take(event) {
+                            changed.send_modify(|n| *n = n.wrapping_add(1));
+                        }
+                    }
+                    Err(error) => {
+                        failed(&error);
+                        break;
                     }
                 }
-                Err(error) => failed(&error),
             }
+            tokio::time::sleep(pauses.next().unwrap_or(PAUSE_MAX)).await;
         }
     }
 
