@@ -13,7 +13,7 @@ const GONE: Duration = Duration::from_secs(30);
 
 #[test]
 fn an_api_server_comes_back_as_it_was_and_as_it_was_before() {
-    let mut cluster = ControlPlane::start(Settings {
+    let cluster = ControlPlane::start(Settings {
         controllers: false,
         ..Settings::default()
     });

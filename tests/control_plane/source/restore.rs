@@ -31,7 +31,7 @@ fn older_than(bank: &Bank, seconds: i64) -> Result<(), String> {
 
 #[test]
 fn a_node_goes_on_without_the_api_server_and_catches_up_when_it_is_back() {
-    let mut cluster = alone();
+    let cluster = alone();
     let mut bank = with_a_bond(&cluster, "bank-a");
     let trading = bank.api("trading");
     let serves = |_: &Bank| {
@@ -89,7 +89,7 @@ fn a_connection_that_died_unseen_is_not_taken_for_contact() {
 
 #[test]
 fn without_contact_for_too_long_everything_is_denied_until_there_is() {
-    let mut cluster = alone();
+    let cluster = alone();
     let (mut primary, reader) = two_banks(&cluster);
     primary.edit(|config| config.max_age_s = 5);
     primary.until("the edit", Bank::applied);
@@ -106,7 +106,7 @@ fn without_contact_for_too_long_everything_is_denied_until_there_is() {
 
 #[test]
 fn a_control_plane_that_went_back_in_time_gives_nothing_back_that_was_withdrawn() {
-    let mut cluster = alone();
+    let cluster = alone();
     let (mut primary, reader) = two_banks(&cluster);
     let backup = cluster.back_up();
     primary.edit(|config| {

@@ -46,7 +46,7 @@ pub struct Consortium<'a> {
     pub system: Namespace<'a>,
     banks: BTreeMap<String, Bank<'a>>,
     operators: Vec<Process>,
-    operator_port: u16,
+    operator_ports: Vec<u16>,
     folder: tempfile::TempDir,
 }
 
@@ -60,7 +60,6 @@ impl<'a> Consortium<'a> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::tempdir().expect("a folder");
         let system = cluster.namespace("system");
-        let [operator_port] = ports::free().expect("a port");
         let banks = organizations.iter().map(|organization| {
             let home = folder.path().join(organization);
             fs::create_dir_all(&home).expect("a folder");
@@ -79,7 +78,7 @@ impl<'a> Consortium<'a> {
             system,
             banks: banks.collect(),
             operators: Vec::new(),
-            operator_port,
+            operator_ports: Vec::new(),
             folder,
         };
         this.apply_chart(values);
@@ -209,42 +208,59 @@ impl<'a> Consortium<'a> {
         self.start_operator_as(&account);
     }
 
-    /// The same with another kubeconfig: through a proxy, for instance.
+    /// The same with another kubeconfig: through an interceptor, for instance.
     pub fn start_operator_as(&mut self, identity: &Identity) {
-        let name = format!("{}-operator", self.release);
-        let deployment = self
-            .system
-            .get("deployments", &name)
-            .expect("the Deployment");
+        let name = format!("operator-{}", self.operators.len());
+        self.start_operator_named(identity, &name);
+    }
+
+    /// The same under a name: a container that starts again in its pod keeps it.
+    pub fn start_operator_named(&mut self, identity: &Identity, name: &str) {
+        let deployment = format!("{}-operator", self.release);
+        let deployment = self.system.get("deployments", &deployment);
+        let deployment = deployment.expect("the Deployment");
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-        let number = self.operators.len();
+        let [port] = ports::free().expect("a port");
         let mut command = Command::new(&binaries().operator);
         for argument in texts(&container["args"]) {
             if argument.starts_with("--listen=") {
-                command.arg(format!("--listen=127.0.0.1:{}", self.listen(number)));
+                command.arg(format!("--listen=127.0.0.1:{port}"));
             } else {
                 command.arg(argument);
             }
         }
-        command.env("FINP2P_IDENTITY", format!("operator-{number}"));
-        let log = format!("{}-{number}", self.release);
+        command.env("FINP2P_IDENTITY", name);
+        let log = format!("{}-{}", self.release, self.operators.len());
         let process = identity.start(&log, command).expect("the operator starts");
         self.operators.push(process);
-    }
-
-    fn listen(&self, number: usize) -> u16 {
-        // The second one is started where nobody looks at its probes.
-        if number == 0 { self.operator_port } else { 0 }
+        self.operator_ports.push(port);
     }
 
     /// What the first operator says at a path of its probes.
     pub fn probe(&self, path: &str) -> Result<String, String> {
-        let url = format!("http://127.0.0.1:{}{path}", self.operator_port);
+        self.probe_of(0, path)
+    }
+
+    /// What an operator says at a path of its probes, counted as they were started.
+    pub fn probe_of(&self, number: usize, path: &str) -> Result<String, String> {
+        let url = format!("http://127.0.0.1:{}{path}", self.operator_ports[number]);
         let mut answer = ureq::get(&url).call().map_err(|e| e.to_string())?;
         answer
             .body_mut()
             .read_to_string()
             .map_err(|e| e.to_string())
+    }
+
+    /// A number of an operator, summed over its labels: `watch_errors_total`.
+    pub fn metric(&self, number: usize, name: &str) -> Result<u64, String> {
+        let text = self.probe_of(number, "/metrics")?;
+        let prefix = format!("finp2p_operator_{name}");
+        let values = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(&prefix)?;
+            let is_whole = rest.starts_with([' ', '{']);
+            is_whole.then(|| rest.rsplit(' ').next()?.parse::<u64>().ok())?
+        });
+        Ok(values.sum())
     }
 
     /// The operators that were started, in that order.

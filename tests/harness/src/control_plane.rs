@@ -17,6 +17,7 @@
 //! Modules in reading order: [`parts`] (the programs, built from source), [`certificates`], [`crate::ports`],
 //! `programs` (their command lines), [`identity`] (requests and kubectl as somebody), [`namespace`] (one
 //! per test, service accounts, what is kept of a failure), [`api_audit_log`] (who asked for what),
+//! [`interceptor`] (an API server that answers late, never, or no),
 //! [`backup`] (etcd as it was), [`kstatus`] (what Flux thinks of an object), [`resource`] (where the API server keeps what).
 
 pub mod api_audit_log;
@@ -25,6 +26,7 @@ pub mod certificates;
 mod failure;
 mod folder;
 pub mod identity;
+pub mod interceptor;
 pub mod kstatus;
 pub mod namespace;
 pub mod parts;
@@ -33,7 +35,8 @@ pub mod resource;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -83,16 +86,17 @@ impl Default for Settings {
 
 /// A running control plane.
 pub struct ControlPlane {
-    controllers: Option<Process>,
-    api_server: Option<Process>,
-    etcd: Option<Process>,
+    // Behind locks: who runs on a control plane borrows it, also while a part of it is away.
+    controllers: Mutex<Option<Process>>,
+    api_server: Mutex<Option<Process>>,
+    etcd: Mutex<Option<Process>>,
     settings: Settings,
     ports: Ports,
     certificates: Certificates,
     admin: Identity,
     /// From the first process to the last answer.
     pub started_in: Duration,
-    backups: usize,
+    backups: AtomicUsize,
     folder: Folder,
 }
 
@@ -141,15 +145,15 @@ impl ControlPlane {
         let admin = certified("admin", &certificates.admin)?;
         certified("controllers", &certificates.controllers)?;
         let mut this = Self {
-            controllers: None,
-            api_server: None,
-            etcd: None,
+            controllers: Mutex::default(),
+            api_server: Mutex::default(),
+            etcd: Mutex::default(),
             admin: Identity::open("admin", &admin, folder.path())?,
             settings,
             ports,
             certificates,
             started_in: Duration::ZERO,
-            backups: 0,
+            backups: AtomicUsize::new(0),
             folder,
         };
         this.start_process(Part::Etcd, parts)?;
@@ -193,7 +197,10 @@ impl ControlPlane {
 
     /// Memory in MiB of etcd, the API server and the controllers.
     pub fn resident_mib(&self) -> Result<[u64; 3], String> {
-        let of = |process: &Option<Process>| process.as_ref().map_or(Ok(0), Process::resident_mib);
+        let of = |process: &Mutex<Option<Process>>| {
+            let process = process.lock().expect("nobody panics with it");
+            process.as_ref().map_or(Ok(0), Process::resident_mib)
+        };
         Ok([
             of(&self.etcd)?,
             of(&self.api_server)?,
@@ -202,13 +209,14 @@ impl ControlPlane {
     }
 
     /// The API server is gone at once, as with a crash; etcd stays.
-    pub fn kill_api_server(&mut self) {
-        end(&mut self.api_server);
+    pub fn kill_api_server(&self) {
+        end(&self.api_server);
     }
 
     /// The API server ends in good order: watches are closed, requests answered.
-    pub fn stop_api_server(&mut self) -> Result<(), String> {
-        match self.api_server.take() {
+    pub fn stop_api_server(&self) -> Result<(), String> {
+        let taken = self.process(Part::ApiServer).lock();
+        match taken.expect("nobody panics with it").take() {
             Some(mut process) => process.stop().map(|_| ()),
             None => Ok(()),
         }
@@ -218,7 +226,7 @@ impl ControlPlane {
     ///
     /// # Panics
     /// When it does not come up.
-    pub fn start_api_server(&mut self) {
+    pub fn start_api_server(&self) {
         self.start_process(Part::ApiServer, parts())
             .and_then(|()| self.until_ready())
             .unwrap_or_else(|why| panic!("{why}"));
@@ -234,11 +242,11 @@ impl ControlPlane {
     }
 
     fn signal_api_server(&self, name: &str) {
-        let process = self.api_server.as_ref().expect("the API server runs");
-        signal(process.id(), name);
+        let process = self.api_server.lock().expect("nobody panics with it");
+        signal(process.as_ref().expect("the API server runs").id(), name);
     }
 
-    fn start_process(&mut self, part: Part, parts: &parts::Parts) -> Result<(), String> {
+    fn start_process(&self, part: Part, parts: &parts::Parts) -> Result<(), String> {
         let folder = self.folder.path().to_owned();
         let command = match part {
             Part::Etcd => programs::etcd(parts, &self.data(), self.ports),
@@ -256,15 +264,15 @@ impl ControlPlane {
         };
         let log = folder.join("logs").join(part.log());
         let process = Process::start_bound(&command, &log).map_err(|e| e.to_string())?;
-        *self.process(part) = Some(process);
+        *self.process(part).lock().expect("nobody panics with it") = Some(process);
         Ok(())
     }
 
-    fn process(&mut self, part: Part) -> &mut Option<Process> {
+    fn process(&self, part: Part) -> &Mutex<Option<Process>> {
         match part {
-            Part::Etcd => &mut self.etcd,
-            Part::ApiServer => &mut self.api_server,
-            Part::Controllers => &mut self.controllers,
+            Part::Etcd => &self.etcd,
+            Part::ApiServer => &self.api_server,
+            Part::Controllers => &self.controllers,
         }
     }
 
@@ -273,12 +281,13 @@ impl ControlPlane {
         self.folder.path().join("etcd")
     }
 
-    fn until_ready(&mut self) -> Result<(), String> {
+    fn until_ready(&self) -> Result<(), String> {
         let admin = self.admin.clone();
         let mut ended = None;
         let ready = wait::try_ask_until(START, || {
             for part in [Part::Etcd, Part::ApiServer] {
-                if let Some(process) = self.process(part)
+                let mut process = self.process(part).lock().expect("nobody panics with it");
+                if let Some(process) = process.as_mut()
                     && let Some(status) = process.ended()
                 {
                     ended = Some(format!("{} ended with {status}", part.log()));
@@ -298,9 +307,11 @@ impl ControlPlane {
         }
     }
 
-    fn tail(&mut self, part: Part) -> String {
+    fn tail(&self, part: Part) -> String {
         let printed = self
             .process(part)
+            .lock()
+            .expect("nobody panics with it")
             .as_ref()
             .map(Process::printed)
             .unwrap_or_default();
@@ -331,13 +342,15 @@ impl ControlPlane {
 impl Drop for ControlPlane {
     fn drop(&mut self) {
         // Their data goes too: nothing to end in good order.
-        for process in [&mut self.controllers, &mut self.api_server, &mut self.etcd] {
+        for process in [&self.controllers, &self.api_server, &self.etcd] {
             end(process);
         }
     }
 }
 
-fn end(process: &mut Option<Process>) {
+fn end(process: &Mutex<Option<Process>>) {
+    // A test that failed meanwhile is no reason to leave it running.
+    let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(mut process) = process.take() {
         process.kill();
     }

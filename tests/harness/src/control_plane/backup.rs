@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use super::parts::parts;
 use super::{ControlPlane, Part, end};
@@ -18,9 +19,9 @@ impl ControlPlane {
     ///
     /// # Panics
     /// When etcd or the copy fails.
-    pub fn back_up(&mut self) -> Backup {
-        let folder = self.folder().join(format!("backup-{}", self.backups));
-        self.backups += 1;
+    pub fn back_up(&self) -> Backup {
+        let number = self.backups.fetch_add(1, Ordering::Relaxed);
+        let folder = self.folder().join(format!("backup-{number}"));
         self.stop_etcd();
         copy(&self.data(), &folder).expect("a copy");
         self.start_process(Part::Etcd, parts())
@@ -34,9 +35,9 @@ impl ControlPlane {
     ///
     /// # Panics
     /// When something does not come up.
-    pub fn restore(&mut self, backup: &Backup) {
-        end(&mut self.controllers);
-        end(&mut self.api_server);
+    pub fn restore(&self, backup: &Backup) {
+        end(&self.controllers);
+        end(&self.api_server);
         self.stop_etcd();
         fs::remove_dir_all(self.data()).expect("the data can be removed");
         copy(&backup.folder, &self.data()).expect("a copy");
@@ -47,8 +48,9 @@ impl ControlPlane {
             .unwrap_or_else(|why| panic!("{why}"));
     }
 
-    fn stop_etcd(&mut self) {
-        let mut process = self.etcd.take().expect("etcd runs");
+    fn stop_etcd(&self) {
+        let process = self.etcd.lock().expect("nobody panics with it").take();
+        let mut process = process.expect("etcd runs");
         process.stop().expect("etcd ends in good order");
     }
 }
