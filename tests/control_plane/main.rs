@@ -17,6 +17,8 @@ mod deletion;
 mod explain;
 mod failures;
 mod kstatus;
+mod leaders;
+mod rollback;
 mod rules;
 mod samples;
 mod scenario;
