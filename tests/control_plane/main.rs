@@ -18,6 +18,7 @@ mod explain;
 mod failures;
 mod kstatus;
 mod leaders;
+mod refusals;
 mod rollback;
 mod rules;
 mod samples;
