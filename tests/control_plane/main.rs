@@ -18,6 +18,7 @@ mod explain;
 mod failures;
 mod kstatus;
 mod leaders;
+mod outage;
 mod refusals;
 mod rollback;
 mod rules;
