@@ -16,6 +16,7 @@ mod definitions;
 mod deletion;
 mod explain;
 mod failures;
+mod faults;
 mod kstatus;
 mod leaders;
 mod outage;
