@@ -52,9 +52,11 @@ fn api(status: &Status) -> String {
             "{} (403): install the chart with this namespace in `namespaces`, or compare the operator's Role with the chart's",
             status.message
         ),
+        // What an API server says of a resource that it does not serve, and of a whole group.
         404 if status
             .message
-            .contains("could not find the requested resource") =>
+            .contains("could not find the requested resource")
+            || status.message.contains("404 page not found") =>
         {
             "the kind is not installed (404): install the CRDs (crds.install of the chart)"
                 .to_owned()
