@@ -12,13 +12,16 @@ export CARGO_TERM_COLOR ?= never
 TOOLS := $(CACHE)/tools
 SUITE := tests/suites/run
 
-.PHONY: bench-scale help demo test check unit network store test-control-plane generate bench fuzz mutants advisories prerequisites
+.PHONY: bench-scale help demo control-plane test check unit network store test-control-plane generate bench fuzz mutants advisories prerequisites
 
 help: ## List the tasks
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 demo: ## Three banks on this machine: two share a bond, the third sees nothing (KEEP=1 leaves them running)
 	@tests/suites/demo $(if $(KEEP),--keep)
+
+control-plane: ## A Kubernetes API server with the operator and two banks on it, until Ctrl-C (needs Go)
+	@tests/suites/control_plane
 
 test: prerequisites ## Everything that proves the project, suite by suite, each with its time
 	@$(SUITE) all

@@ -64,6 +64,7 @@ fn an_api_server_comes_back_as_it_was_and_as_it_was_before() {
 #[test]
 fn nothing_is_left_of_a_control_plane_whose_program_was_killed() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_control-plane"))
+        .arg("--bare")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -43,6 +43,8 @@ pub struct Bank<'a> {
 pub struct Consortium<'a> {
     cluster: &'a ControlPlane,
     pub release: String,
+    /// The admission policies are those of the cluster: one release on an API server installs them.
+    guards: bool,
     pub system: Namespace<'a>,
     banks: BTreeMap<String, Bank<'a>>,
     operators: Vec<Process>,
@@ -58,34 +60,69 @@ impl<'a> Consortium<'a> {
     /// When something does not work.
     pub fn install(cluster: &'a ControlPlane, organizations: &[&str], values: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let folder = tempfile::tempdir().expect("a folder");
-        let system = cluster.namespace("system");
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        // Several releases share an API server here.
+        let this = Self::make(cluster, organizations, false, format!("finp2p-{number}"));
+        this.prepare(values);
+        this
+    }
+
+    /// The only release of an API server: as the chart's README installs it, in namespaces that are
+    /// called as the organizations, and with the admission policies.
+    ///
+    /// # Panics
+    /// When something does not work.
+    pub fn install_alone(cluster: &'a ControlPlane, organizations: &[&str]) -> Self {
+        let this = Self::make(cluster, organizations, true, "finp2p".to_owned());
+        this.prepare(&[]);
+        this
+    }
+
+    fn make(
+        cluster: &'a ControlPlane,
+        organizations: &[&str],
+        alone: bool,
+        release: String,
+    ) -> Self {
+        let namespace = |name: &str| {
+            if alone {
+                cluster.namespace_called(name)
+            } else {
+                cluster.namespace(name)
+            }
+        };
+        // It goes with the control plane, however that ends.
+        let folder = tempfile::tempdir_in(cluster.folder()).expect("a folder");
+        let system = namespace(if alone { "finp2p-system" } else { "system" });
         let banks = organizations.iter().map(|organization| {
             let home = folder.path().join(organization);
             fs::create_dir_all(&home).expect("a folder");
             let bank = Bank {
                 organization: (*organization).to_owned(),
-                namespace: cluster.namespace(organization),
+                namespace: namespace(organization),
                 folder: home,
                 ports: ports::free().expect("three ports"),
                 node: None,
             };
             ((*organization).to_owned(), bank)
         });
-        let this = Self {
+        Self {
             cluster,
-            release: format!("finp2p-{}", COUNT.fetch_add(1, Ordering::Relaxed)),
+            release,
+            guards: alone,
             system,
             banks: banks.collect(),
             operators: Vec::new(),
             operator_ports: Vec::new(),
             folder,
-        };
-        this.apply_chart(values);
-        for bank in this.banks.values() {
-            this.make_keys(&bank.organization);
         }
-        this
+    }
+
+    fn prepare(&self, values: &[&str]) {
+        self.apply_chart(values);
+        for bank in self.banks.values() {
+            self.make_keys(&bank.organization);
+        }
     }
 
     /// The chart as Helm renders it for this consortium.
@@ -102,8 +139,10 @@ impl<'a> Consortium<'a> {
             .arg(root().join("charts/finp2p"))
             .args(["--namespace", &self.system.name])
             .args(["--set", &format!("namespaces={{{}}}", namespaces.join(","))])
-            // Several releases share an API server here; the guards have tests of their own.
-            .args(["--set", "admissionPolicies.install=false"]);
+            .args([
+                "--set",
+                &format!("admissionPolicies.install={}", self.guards),
+            ]);
         for value in values {
             command.args(["--set", value]);
         }
@@ -236,14 +275,14 @@ impl<'a> Consortium<'a> {
         self.operator_ports.push(port);
     }
 
-    /// What the first operator says at a path of its probes.
-    pub fn probe(&self, path: &str) -> Result<String, String> {
-        self.probe_of(0, path)
+    /// Where the first operator serves its metrics and probes.
+    pub fn operator_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.operator_port)
     }
 
-    /// What an operator says at a path of its probes, counted as they were started.
-    pub fn probe_of(&self, number: usize, path: &str) -> Result<String, String> {
-        let url = format!("http://127.0.0.1:{}{path}", self.operator_ports[number]);
+    /// What the first operator says at a path of its probes.
+    pub fn probe(&self, path: &str) -> Result<String, String> {
+        let url = format!("{}{path}", self.operator_url());
         let mut answer = ureq::get(&url).call().map_err(|e| e.to_string())?;
         answer
             .body_mut()
@@ -327,9 +366,14 @@ impl Bank<'_> {
         }
     }
 
+    /// Where its node serves metrics and probes.
+    pub fn metrics_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[2])
+    }
+
     /// What the node says at a path of its metrics address.
     pub fn probe(&self, path: &str) -> Result<String, String> {
-        let url = format!("http://127.0.0.1:{}{path}", self.ports[2]);
+        let url = format!("{}{path}", self.metrics_url());
         let mut answer = ureq::get(&url).call().map_err(|e| e.to_string())?;
         answer
             .body_mut()

@@ -180,6 +180,14 @@ impl ControlPlane {
         Namespace::make(self, label)
     }
 
+    /// A new namespace of exactly this name, for a control plane that nobody else uses.
+    ///
+    /// # Panics
+    /// When it cannot be made: it is there already, for instance.
+    pub fn namespace_called(&self, name: &str) -> Namespace<'_> {
+        Namespace::called(self, name)
+    }
+
     /// What was asked of the API server, by whom.
     pub fn api_audit_log(&self) -> ApiAuditLog<'_> {
         ApiAuditLog::of(self)

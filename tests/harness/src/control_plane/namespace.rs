@@ -26,7 +26,12 @@ pub struct Namespace<'a> {
 impl<'a> Namespace<'a> {
     pub(super) fn make(cluster: &'a ControlPlane, label: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{label}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self::called(cluster, &format!("{label}-{number}"))
+    }
+
+    pub(super) fn called(cluster: &'a ControlPlane, name: &str) -> Self {
+        let name = name.to_owned();
         let object = json!({"metadata": {"name": name}});
         cluster
             .admin()
