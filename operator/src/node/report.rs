@@ -3,7 +3,7 @@
 //! A status is written when it says something new, once: a change that the node is about to apply
 //! is told when it did, or after a second if it takes longer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,6 +98,8 @@ pub struct Speaker {
     recorder: Recorder,
     /// Since when a status waits for the node, by kind and name.
     held: BTreeMap<(&'static str, String), Instant>,
+    /// Objects that were refused, until it was told that they work again, by kind and name.
+    refused: BTreeSet<(&'static str, String)>,
     /// Generation of unreadable objects that was told, by kind and name.
     unreadable: BTreeMap<(String, String), i64>,
     events_left: usize,
@@ -115,6 +117,7 @@ impl Speaker {
             client,
             namespace: namespace.to_owned(),
             held: BTreeMap::new(),
+            refused: BTreeSet::new(),
             unreadable: BTreeMap::new(),
             events_left: 0,
         }
@@ -174,8 +177,22 @@ impl Speaker {
             }
             due.push(status);
         }
+        self.refused
+            .retain(|(k, name)| *k != kind || cache.get(name).is_some());
         let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
-        let writes: Vec<_> = due.into_iter().map(|s| write(&api, cache, s)).collect();
+        let mut writes = Vec::new();
+        for status in due {
+            let key = (kind, status.name.clone());
+            let before = cache.get(&status.name);
+            if is_refused(before.as_ref().and_then(|o| o.report())) {
+                self.refused.insert(key.clone());
+            }
+            let was_refused = self.refused.contains(&key);
+            if ready(&status.status).is_some_and(|c| c.status == Truth::True) {
+                self.refused.remove(&key);
+            }
+            writes.push(write(&api, cache, status, was_refused));
+        }
         let results: Vec<_> = stream::iter(writes)
             .buffer_unordered(WRITES_AT_ONCE)
             .collect()
@@ -282,6 +299,14 @@ fn is_untold<S: Reported>(status: Option<&S>) -> bool {
         .is_none_or(|c| c.reason == reasons::PENDING)
 }
 
+/// Whether the object was told that it does not work, and why. Between that and the news that it
+/// works again it may be told that the node has not caught up.
+fn is_refused<S: Reported>(status: Option<&S>) -> bool {
+    status
+        .and_then(ready)
+        .is_some_and(|c| c.status == Truth::False && c.reason != reasons::NODE_BEHIND)
+}
+
 fn ready<S: Reported>(status: &S) -> Option<&Condition> {
     status.conditions().iter().find(|c| c.type_ == types::READY)
 }
@@ -291,6 +316,7 @@ async fn write<K>(
     api: &Api<K>,
     cache: &Cache<K>,
     status: &ObjectStatus<K::Status>,
+    was_refused: bool,
 ) -> Result<Option<(ObjectReference, Event)>, kube::Error>
 where
     K: HasReport + Kind,
@@ -313,7 +339,8 @@ where
         .patch_status(&status.name, &params, &Patch::Apply(&body))
         .await?;
     let news = existing.and_then(|existing: Arc<K>| {
-        let event = news(existing.report(), &status.status, existing.annotations())?;
+        let before = existing.report();
+        let event = news(before, &status.status, existing.annotations(), was_refused)?;
         Some((existing.object_ref(&()), event))
     });
     cache.wrote(written);
@@ -325,6 +352,7 @@ fn news<S: Reported>(
     before: Option<&S>,
     after: &S,
     annotations: &BTreeMap<String, String>,
+    was_refused: bool,
 ) -> Option<Event> {
     let after = ready(after)?;
     let before = before.and_then(ready);
@@ -332,8 +360,6 @@ fn news<S: Reported>(
     if before.map(said) == Some(said(after)) {
         return None;
     }
-    let was_refused =
-        before.is_some_and(|c| c.status == Truth::False && c.reason != reasons::NODE_BEHIND);
     let (type_, action) = match after.status {
         Truth::True if was_refused => (EventType::Normal, "Accept"),
         Truth::False if after.reason != reasons::NODE_BEHIND => (EventType::Warning, "Refuse"),
