@@ -277,12 +277,21 @@ impl<'a> Consortium<'a> {
 
     /// Where the first operator serves its metrics and probes.
     pub fn operator_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.operator_port)
+        self.url_of(0)
+    }
+
+    fn url_of(&self, number: usize) -> String {
+        format!("http://127.0.0.1:{}", self.operator_ports[number])
     }
 
     /// What the first operator says at a path of its probes.
     pub fn probe(&self, path: &str) -> Result<String, String> {
-        let url = format!("{}{path}", self.operator_url());
+        self.probe_of(0, path)
+    }
+
+    /// What an operator says at a path of its probes, counted as they were started.
+    pub fn probe_of(&self, number: usize, path: &str) -> Result<String, String> {
+        let url = format!("{}{path}", self.url_of(number));
         let mut answer = ureq::get(&url).call().map_err(|e| e.to_string())?;
         answer
             .body_mut()
