@@ -19,6 +19,7 @@ mod failures;
 mod faults;
 mod golden;
 mod guarded;
+mod guards;
 mod kstatus;
 mod leaders;
 mod outage;
