@@ -23,6 +23,7 @@ mod guards;
 mod kstatus;
 mod leaders;
 mod outage;
+mod outdated;
 mod refusals;
 mod rights;
 mod rollback;
