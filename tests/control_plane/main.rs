@@ -21,6 +21,7 @@ mod golden;
 mod guarded;
 mod guards;
 mod kstatus;
+mod kubectl;
 mod leaders;
 mod outage;
 mod outdated;
