@@ -33,4 +33,5 @@ mod samples;
 mod scenario;
 mod source;
 mod strict;
+mod verdicts;
 mod writes;
