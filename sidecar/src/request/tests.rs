@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod catalogue;
 mod hello;
 mod hello_order;
 mod items;

@@ -2,8 +2,8 @@
 //! behave.
 //!
 //! Modules in reading order: `bank` (an organization and its keys), `node` (a node on loopback),
-//! `raw` (a peer that writes what it likes on a stream), `network`; `primary` (a hostile Primary),
-//! `reader`; `together` (reader and responder of real nodes); `victim` (a node with everything
+//! `raw` (a peer that writes what it likes on a stream), `network` and `network_requests`; `primary`
+//! (a hostile Primary), `reader`, `reader_hello` and `reader_records`; `together` (reader and responder of real nodes); `victim` (a node with everything
 //! real: sled store, audit files, responder, network), `attacker` (a pinned bank with a node of its
 //! own that signs what it likes), `kept` (what the audit files hold), and the attacks on them.
 //!
@@ -13,8 +13,8 @@
 //!
 //! | attack | tests | shown |
 //! |---|---|---|
-//! | 1 | `network::attack_1_…`, `together::attack_1_…`, `reader::attack_1_…` | closed; no frame over 16 KiB is read, nothing is written |
-//! | 2, 3 | `reader::attack_2_…`, `reader::attack_3_…` | a stolen, revoked or outdated certificate opens nothing |
+//! | 1 | `network::attack_1_…`, `together::attack_1_…`, `reader_hello::attack_1_…` | closed; no frame over 16 KiB is read, nothing is written |
+//! | 2, 3 | `reader_hello::attack_2_…`, `reader_hello::attack_3_…` | a stolen, revoked or outdated certificate opens nothing |
 //! | 4 | `attacks_envelope::attack_04_…` | 9004 in the session; 9002 for another bank, a new session, after a restart from disk, at another node; 9006 when relayed there; one read in all |
 //! | 5 | `attacks_envelope::attack_05_…` | every kind as request and hello 3000 with an entry, as answer refused by the reader; a request is no certificate |
 //! | 6 | `attacks_envelope::attack_06_…` | 3000 with an entry |
@@ -22,7 +22,7 @@
 //! | 8 | `attacks_encoding::attack_08_…` | 1002 without a signature being looked at; 4 GiB announced cost no memory |
 //! | 9 | `attacks_encoding::attack_09_…` | S ≥ ℓ and small-order R 3000 with an entry; a weak root that is pinned opens nothing |
 //! | 10, 11 | `reader::attack_10_…`, `reader::attack_11_…` | swapped answers rejected; an unsigned refusal is never "not shared" |
-//! | 16 | `attacks_moment::attack_16_…`, `reader::attack_16_…` | 9005 with our time; whatever the clock does, grant, session and certificate stay over; three witnesses make the clock suspect |
+//! | 16 | `attacks_moment::attack_16_…`, `reader_hello::attack_16_…` | 9005 with our time; whatever the clock does, grant, session and certificate stay over; three witnesses make the clock suspect |
 //! | 17 | `attacks_access::attack_17_…` | same payload but for what names the request, same length, no read, one signature, one entry |
 //! | 18 | `attacks_access::attack_18_…` | one 3400 for ungranted, unknown, above, below |
 //! | 19 | `attacks_moment::attack_19_…` | 400 pulls, workers held with a "yes" in their hands: nothing given after `apply` returned |
@@ -34,7 +34,7 @@
 //! | 25 | `attacks_records::attack_25_…` | every kept hostile record, served by a Primary that signs for it, refused for its own reason |
 //! | 26 | `attacks_records::attack_26_…` | withheld objects, arrays and shells leave no trace |
 //! | 27 | `attacks_records::attack_27_…` | sorted, padded to a power of two, no digest twice in five versions |
-//! | 30 | `reader::attack_30_…` | another's key, S for K, another resource |
+//! | 30 | `reader_records::attack_30_…` | another's key, S for K, another resource |
 //!
 //! # What cannot be attacked yet, because it does not exist
 //! - 5: no message is read as `lane`, `ack` or `bell`; those kinds are tried as requests, hellos
@@ -64,9 +64,12 @@ mod attacks_records;
 mod bank;
 mod kept;
 mod network;
+mod network_requests;
 mod node;
 mod primary;
 mod raw;
 mod reader;
+mod reader_hello;
+mod reader_records;
 mod together;
 mod victim;
