@@ -33,8 +33,9 @@ pub struct Args {
     /// Directory on the node's own volume: keys, private store, audit log.
     #[arg(long, env = "FINP2P_STATE", value_name = "DIR")]
     pub state: PathBuf,
-    /// File with the store key: 32 random bytes, or 64 hex digits (head -c 32 /dev/urandom > store.key).
-    /// Without it the private store cannot be read, by nobody.
+    /// File with the store key: 32 random bytes, or 64 hex digits, for this node's eyes only:
+    /// (umask 077; head -c 32 /dev/urandom > store.key). Without it nobody can read the private
+    /// store.
     #[arg(long, env = "FINP2P_STORE_KEY", value_name = "FILE")]
     pub store_key: PathBuf,
     /// Where peers reach this node, as a multiaddr; may be given more than once.

@@ -1,4 +1,5 @@
-//! The sidecar as a process, with what only a process has: standard streams.
+//! The sidecar as a process, with what only a process has: arguments, standard streams, the mode
+//! of its files.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,31 +7,84 @@
     clippy::indexing_slicing
 )] // a panic is how a test fails
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder with what a node needs, and its state.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = Self(tempfile::tempdir().unwrap());
+        fs::write(home.path("store.key"), "07".repeat(32)).unwrap();
+        home.set_mode("store.key", 0o600);
+        home
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn set_mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path(name), Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// The sidecar, listening there, which ends in good order as soon as it has started.
+    fn sidecar_on(&self, listen: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_finp2p-sidecar"));
+        command
+            .args(["--listen", listen])
+            .args(["--api", "127.0.0.1:0", "--metrics", "127.0.0.1:0"])
+            .arg("--config")
+            .arg(self.path("config"))
+            .arg("--state")
+            .arg(self.path("state"))
+            .arg("--store-key")
+            .arg(self.path("store.key"))
+            .arg("--until-stdin-closes")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        command
+    }
+
+    fn sidecar(&self) -> Command {
+        self.sidecar_on("/ip4/127.0.0.1/tcp/0")
+    }
+}
+
+/// What a node says that does not start.
+fn refusal(command: &mut Command) -> String {
+    let ended = command.output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(!ended.status.success(), "it started: {said}");
+    said
+}
+
+fn starts(command: &mut Command) {
+    let ended = command.output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(ended.status.success(), "{said}");
+}
 
 #[test]
 fn a_log_on_a_full_disk_does_not_end_the_node() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    fs::write(path("store.key"), "07".repeat(32)).unwrap();
+    let home = Home::new();
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let mut node = Command::new(env!("CARGO_BIN_EXE_finp2p-sidecar"))
-        .args(["--listen", "/ip4/127.0.0.1/tcp/0"])
-        .args(["--api", "127.0.0.1:0", "--metrics", "127.0.0.1:0"])
-        .arg("--config")
-        .arg(path("config"))
-        .arg("--state")
-        .arg(path("state"))
-        .arg("--store-key")
-        .arg(path("store.key"))
-        .arg("--until-stdin-closes")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(full)
-        .spawn()
-        .unwrap();
-    drop(node.stdin.take());
     // It said that it starts and that it stops, in vain, and ended in good order.
-    assert_eq!(node.wait().unwrap().code(), Some(0));
+    let ended = home.sidecar().stderr(full).status().unwrap();
+    assert_eq!(ended.code(), Some(0));
+}
+
+#[test]
+fn a_store_key_that_everybody_can_read_is_refused() {
+    let home = Home::new();
+    home.set_mode("store.key", 0o644);
+    let said = refusal(&mut home.sidecar());
+    assert!(said.contains("chmod 600"), "{said}");
+    home.set_mode("store.key", 0o600);
+    starts(&mut home.sidecar());
 }

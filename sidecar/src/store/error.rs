@@ -59,6 +59,18 @@ pub enum StoreError {
         /// Its length in bytes; at most a few more than a key are read.
         bytes: usize,
     },
+    /// Others can read the store key file.
+    #[error(
+        "the store key file {} has mode {mode:04o}, so others than this node can read it: \
+         chmod 600 it (a Secret volume: defaultMode 0400, or 0440 with fsGroup)",
+        path.display()
+    )]
+    KeyExposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// Another process has the directory open.
     #[error(
         "the store in {} is open in another process: stop that one first, or give this node a \

@@ -4,7 +4,7 @@ use std::{
     fmt,
     fs::{File, OpenOptions},
     io::{Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
     sync::Arc,
 };
@@ -33,12 +33,23 @@ impl StoreKey {
     /// Reads a key file: exactly 32 bytes, or 64 hex digits with or without a line end.
     ///
     /// # Errors
-    /// [`StoreError::File`] when it cannot be read, [`StoreError::KeyFile`] when it holds no key.
+    /// [`StoreError::File`] when it cannot be read, [`StoreError::KeyExposed`] when others can
+    /// read it, [`StoreError::KeyFile`] when it holds no key.
     pub fn read(path: &Path) -> Result<Self, StoreError> {
+        let fail = |source| StoreError::file("read the store key from", path, source);
+        // Opened once: what is looked at is what is read.
+        let file = File::open(path).map_err(fail)?;
+        let about = file.metadata().map_err(fail)?;
+        let us = rustix::process::geteuid().as_raw();
+        if is_exposed(about.mode(), about.uid(), us) {
+            return Err(StoreError::KeyExposed {
+                path: path.to_owned(),
+                mode: about.mode() & 0o777,
+            });
+        }
         let mut bytes = Zeroizing::new(Vec::with_capacity(128));
-        File::open(path)
-            .and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes))
-            .map_err(|source| StoreError::file("read the store key from", path, source))?;
+        let read = file.take(MAX_FILE_BYTES).read_to_end(&mut bytes);
+        read.map_err(fail)?;
         let mut key = Zeroizing::new([0; 32]);
         let digits = bytes.trim_ascii_end();
         if bytes.len() == 32 {
@@ -96,6 +107,15 @@ impl fmt::Debug for StoreKey {
     }
 }
 
+/// Whether a file of this mode and owner can be used by more than the node `us`.
+///
+/// Never may everybody. A group may where the file is another's: a Secret in a pod belongs to
+/// root, and `fsGroup` opens it (mode 0440) to the pod's group, which is how a node that is not
+/// root gets to read it. A file of our own needs no group.
+fn is_exposed(mode: u32, owner: u32, us: u32) -> bool {
+    mode & 0o007 != 0 || (mode & 0o070 != 0 && owner == us)
+}
+
 /// Random bytes from the operating system.
 pub(super) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
@@ -119,11 +139,49 @@ impl StoreError {
 mod tests {
     use super::*;
 
+    fn write(path: &Path, bytes: &[u8], mode: u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::write(path, bytes).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused_with_the_mend() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("store.key");
+        for mode in [0o604, 0o602, 0o601, 0o640, 0o620, 0o666] {
+            write(&path, &[0xab; 32], mode);
+            let refused = StoreKey::read(&path).unwrap_err();
+            assert!(matches!(refused, StoreError::KeyExposed { mode: told, .. } if told == mode));
+            let told = refused.to_string();
+            assert!(told.contains("chmod 600"), "{told}");
+            assert!(told.contains(&format!("{mode:04o}")), "{told}");
+        }
+        for mode in [0o600, 0o400] {
+            write(&path, &[0xab; 32], mode);
+            assert!(StoreKey::read(&path).is_ok(), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_group_may_read_what_is_not_the_nodes_own_and_the_world_may_read_nothing() {
+        let (root, node) = (0, 1000);
+        // A Secret volume: plain, and with fsGroup.
+        assert!(!is_exposed(0o100_400, root, node));
+        assert!(!is_exposed(0o100_440, root, node));
+        assert!(is_exposed(0o100_444, root, node));
+        // A file on somebody's own disk.
+        assert!(!is_exposed(0o100_600, node, node));
+        assert!(is_exposed(0o100_640, node, node));
+        assert!(is_exposed(0o100_604, node, node));
+    }
+
     #[test]
     fn reads_bytes_and_hex_digits_and_refuses_the_rest() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("store.key");
         let key = StoreKey::from([0xab; 32]);
+        write(&path, b"", 0o600);
         for good in [
             vec![0xab; 32],
             b"ab".repeat(32),

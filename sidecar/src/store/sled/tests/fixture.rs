@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_FIXTURES=1` makes it anew. That is right only while the format was never released.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -55,6 +56,8 @@ fn opens_the_frozen_store_and_reads_all_of_it() {
     let dir = TempDir::new().unwrap();
     copy(&frozen(), dir.path());
     let key_file = dir.path().join("store.key");
+    // A checkout has lost the mode that the key was frozen with.
+    fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600)).unwrap();
     let store = SledStore::open(dir.path(), &StoreKey::read(&key_file).unwrap()).unwrap();
     assert_eq!(listing(&store), contents());
     store.put(key("later"), value(3000, 6)).unwrap();
