@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, ValueEnum};
+use libp2p::Multiaddr;
 
 /// The node of one organization: holds its private data, checks every request of a peer, and
 /// fetches what peers share.
@@ -38,15 +39,16 @@ pub struct Args {
     /// store.
     #[arg(long, env = "FINP2P_STORE_KEY", value_name = "FILE")]
     pub store_key: PathBuf,
-    /// Where peers reach this node, as a multiaddr; may be given more than once.
+    /// Where peers reach this node, as a multiaddr with a TCP port; may be given more than once.
     #[arg(
         long,
         env = "FINP2P_LISTEN",
         value_name = "MULTIADDR",
         value_delimiter = ',',
+        value_parser = crate::network::listen_address,
         default_value = "/ip4/0.0.0.0/tcp/4001"
     )]
-    pub listen: Vec<String>,
+    pub listen: Vec<Multiaddr>,
     /// Where the organization's own programs reach the local API. Loopback unless the pod's
     /// network says who may come in.
     #[arg(

@@ -2,7 +2,7 @@
 //!
 //! Modules in reading order: `error`; `admission` (who has said hello, and what a stranger may
 //! cost); `codec` (frames with a bound); `gate` (which connections there may be); `behaviour`
-//! (transports and behaviours); `queue` (fair turns); `dial` (when to try again); `client` (the
+//! (transports and behaviours); `listen` (where a node can listen); `queue` (fair turns); `dial` (when to try again); `client` (the
 //! way in); `event_loop` (the one owner of the swarm); `counters`.
 //!
 //! ```text
@@ -27,6 +27,7 @@ mod dial;
 mod error;
 mod event_loop;
 mod gate;
+mod listen;
 mod queue;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub use admission::Admissions;
 pub use client::Client;
 pub use counters::{Counters, Counts};
 pub use error::{NetworkError, StartError};
+pub use listen::{ListenError, listen_address};
 
 /// Commands that wait for the event loop: it takes them faster than they can be made, so this
 /// is slack for a burst; whoever comes later waits with his own timeout running.

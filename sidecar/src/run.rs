@@ -22,7 +22,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use libp2p::Multiaddr;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinError;
@@ -73,9 +72,6 @@ pub enum RunError {
     /// What the volume remembers cannot be used.
     #[error("the node cannot start from what its volume remembers")]
     Node(#[from] NodeError),
-    /// An address in `--listen` is not a multiaddr.
-    #[error("--listen {0} is not a multiaddr: write /ip4/0.0.0.0/tcp/4001")]
-    Listen(String),
     /// The network does not start.
     #[error("the network does not start")]
     Network(#[from] StartError),
@@ -102,7 +98,6 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`] when it does not start.
 pub async fn run(args: Args, clock: Clock, stop: impl Future<Output = ()>) -> Result<(), RunError> {
-    let listen = parse(&args.listen)?;
     let origin = Origin::of(&args, &clock).await?;
     let Volume { node, audit, store } = Volume::open(&args, &clock, &origin)?;
     let api_listener = bind("the local API", args.api, "--api").await?;
@@ -117,7 +112,7 @@ pub async fn run(args: Args, clock: Clock, stop: impl Future<Output = ()>) -> Re
     let mut running = Running {
         node: Arc::clone(&node),
         clock: clock.clone(),
-        listen,
+        listen: args.listen.clone(),
         trail: Arc::clone(&trail),
         incarnations: Arc::new(Incarnations::new(store)),
         admissions: Admissions::new(0),
@@ -183,13 +178,6 @@ async fn sync_audit(audit: Arc<Audit>, mut stopped: watch::Receiver<bool>) {
             Err(_) => return,
         }
     }
-}
-
-fn parse(listen: &[String]) -> Result<Vec<Multiaddr>, RunError> {
-    listen
-        .iter()
-        .map(|text| text.parse().map_err(|_| RunError::Listen(text.clone())))
-        .collect()
 }
 
 async fn bind(

@@ -80,6 +80,22 @@ fn a_log_on_a_full_disk_does_not_end_the_node() {
 }
 
 #[test]
+fn an_address_that_nobody_can_reach_is_refused_before_anything_is_made() {
+    for (listen, why) in [
+        ("/ip4/127.0.0.1/udp/4001", "TCP only"),
+        ("/ip4/127.0.0.1", "no port"),
+        ("127.0.0.1:4001", "not a multiaddr"),
+    ] {
+        let home = Home::new();
+        let said = refusal(&mut home.sidecar_on(listen));
+        assert!(said.contains(why) && said.contains("--listen"), "{said}");
+        assert!(said.contains("/ip4/0.0.0.0/tcp/4001"), "{said}");
+        assert!(!home.path("state").exists());
+    }
+    starts(&mut Home::new().sidecar_on("/ip6/::1/tcp/0"));
+}
+
+#[test]
 fn a_store_key_that_everybody_can_read_is_refused() {
     let home = Home::new();
     home.set_mode("store.key", 0o644);
