@@ -33,7 +33,7 @@ mod verify;
 use std::{io, path::PathBuf, sync::Arc};
 
 pub use counters::Counters;
-pub use entry::{Change, Count, Counted, Decision, Digest, Entry, MAX_POLICIES, Recovered};
+pub use entry::{Begun, Change, Count, Counted, Decision, Digest, Entry, MAX_POLICIES, Recovered};
 pub use log::{Audit, Position};
 pub use verify::{Summary, verify, visit};
 

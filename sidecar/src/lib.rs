@@ -22,3 +22,4 @@ pub mod run;
 pub mod session;
 pub mod store;
 pub mod telemetry;
+pub mod volume;

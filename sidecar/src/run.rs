@@ -18,7 +18,6 @@ mod tokens;
 mod volume;
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ use tokio::task::JoinError;
 use crate::api::probes::{self, Probes};
 use crate::api::{self, Local};
 use crate::args::Args;
-use crate::audit::{Audit, AuditError};
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::kubernetes::connect::ConnectError;
 use crate::keys::KeysError;
@@ -37,7 +36,7 @@ use crate::metrics::Metrics;
 use crate::network::{Admissions, Counters, StartError};
 use crate::node::NodeError;
 use crate::request::{Incarnations, Trail};
-use crate::store::StoreError;
+use crate::volume::VolumeError;
 use running::Running;
 use source::Origin;
 use volume::Volume;
@@ -48,21 +47,9 @@ const AUDIT_SYNC: Duration = Duration::from_millis(10);
 /// Why the node does not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A folder cannot be made.
-    #[error("the state directory {path} cannot be made")]
-    State {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The private store does not open.
-    #[error("the private store does not open")]
-    Store(#[from] StoreError),
-    /// The audit log does not open.
-    #[error("the audit log does not open")]
-    Audit(#[from] AuditError),
+    /// The node's own volume cannot be used.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
     /// The node's keys are not to be had.
     #[error("the node has no keys")]
     Keys(#[from] KeysError),

@@ -89,3 +89,41 @@ fn a_pointer_that_opens_nothing_is_told_with_its_policy_and_with_its_asset() {
     });
     banks.stop().unwrap();
 }
+
+#[test]
+fn a_node_whose_store_was_deleted_by_hand_does_not_begin_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut banks = Banks::prepare(folder.path()).unwrap();
+    banks.start().unwrap();
+    fetches(&banks).unwrap();
+    banks.stop().unwrap();
+    let home = banks.state().join("bank-a");
+    let (store, saved) = (home.join("node/store"), folder.path().join("saved"));
+    std::fs::rename(&store, &saved).unwrap();
+    let sidecar = |state: &std::path::Path| {
+        Command::new(&binaries().sidecar)
+            .args(["--listen", "/ip4/127.0.0.1/tcp/0"])
+            .args(["--api", "127.0.0.1:0", "--metrics", "127.0.0.1:0"])
+            .arg("--config")
+            .arg(home.join("config"))
+            .arg("--state")
+            .arg(state)
+            .arg("--store-key")
+            .arg(home.join("store.key"))
+            .arg("--until-stdin-closes")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    };
+    let refused = sidecar(&home.join("node"));
+    assert!(!refused.status.success());
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(told.contains("store") && told.contains("backup"), "{told}");
+    assert!(!store.exists());
+    // An empty volume is another matter.
+    assert!(sidecar(&folder.path().join("empty")).status.success());
+    std::fs::rename(&saved, &store).unwrap();
+    banks.start().unwrap();
+    fetches(&banks).unwrap();
+    banks.stop().unwrap();
+}

@@ -27,6 +27,8 @@ pub enum Entry {
     Change(Change),
     /// A torn end that was cut off when the log was opened.
     Recovered(Recovered),
+    /// The first entry of a log that is not the node's first.
+    Begun(Begun),
 }
 
 /// A decision about one item of a request.
@@ -265,6 +267,23 @@ fn text<S: Serializer>(text: &String, serializer: S) -> Result<S::Ok, S::Error> 
     }
     let digest = hex::encode(Sha256::digest(text.as_bytes()));
     serializer.serialize_str(&format!("sha256:{digest}"))
+/// A log that was begun although the node had one: that one is not in its place any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Begun {
+    /// When.
+    #[serde(rename = "t")]
+    pub at: Timestamp,
+    /// Identifier of the log before, 32 hex digits.
+    #[serde(serialize_with = "text")]
+    pub after: String,
+}
+
+impl From<Begun> for Entry {
+    fn from(begun: Begun) -> Self {
+        Self::Begun(begun)
+    }
+}
+
 }
 
 #[allow(clippy::ref_option)]

@@ -183,6 +183,12 @@ impl Audit {
         self.sync_to(last)
     }
 
+    /// Identifier of the log, drawn when it was begun: 32 hex digits.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.writer().walk.log.clone()
+    }
+
     /// Where the log stands.
     #[must_use]
     pub fn position(&self) -> Position {

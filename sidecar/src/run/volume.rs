@@ -1,4 +1,4 @@
-//! What is on the node's volume.
+//! The node as its volume remembers it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::keys::NodeKeys;
 use crate::node::{Node, Parts};
-use crate::store::{SledStore, Store, StoreKey};
+use crate::store::Store;
+use crate::volume;
 
 /// What is on the node's volume.
 pub struct Volume {
@@ -21,18 +22,8 @@ pub struct Volume {
 impl Volume {
     /// Opens it, or makes what a first start needs.
     pub fn open(args: &Args, clock: &Clock, origin: &Origin) -> Result<Self, RunError> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&args.state)
-            .map_err(|source| RunError::State {
-                path: args.state.clone(),
-                source,
-            })?;
-        let key = StoreKey::read(&args.store_key)?;
-        let store: Arc<dyn Store> = Arc::new(SledStore::open(&args.state.join("store"), &key)?);
-        let audit = Arc::new(Audit::open(&args.state.join("audit"), clock.now())?);
+        let volume::Volume { store, audit } =
+            volume::open(&args.state, &args.store_key, clock.now())?;
         let node = Node::resume(Parts {
             source: Arc::clone(&origin.source),
             keys: Arc::new(NodeKeys::load_or_create(&*store)?),

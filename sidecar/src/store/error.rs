@@ -120,7 +120,7 @@ pub enum StoreError {
     /// The rows were there and are gone.
     #[error(
         "the rows of the store in {} are gone: restore the volume; to accept an empty store, \
-         remove the whole directory",
+         remove the whole directory and move the audit log away",
         dir.display()
     )]
     DataMissing {

@@ -78,6 +78,11 @@ pub(super) fn create(dir: &Path, key: &StoreKey) -> Result<Keyring, StoreError> 
     Ok(keyring)
 }
 
+/// Whether there is a keyring, whatever it holds.
+pub(super) fn exists(dir: &Path) -> bool {
+    dir.join(FILE).exists()
+}
+
 /// Opens the keyring of a store; `None` when there is none.
 pub(super) fn open(dir: &Path, key: &StoreKey) -> Result<Option<Keyring>, StoreError> {
     let path = dir.join(FILE);

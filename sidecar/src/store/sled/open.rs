@@ -44,6 +44,12 @@ impl SledStore {
         Self::open_on(dir, key, Box::new(RealDisk))
     }
 
+    /// Whether anything of a store is in `dir`, be it whole or not.
+    #[must_use]
+    pub fn exists(dir: &Path) -> bool {
+        keyring::exists(dir) || watermark::exists(dir) || dir.join(ROWS).exists()
+    }
+
     pub(super) fn open_on(
         dir: &Path,
         key: &StoreKey,
