@@ -1,5 +1,6 @@
 //! The organization's own assets: what it is the Primary of.
 
+mod if_match;
 pub(super) mod write;
 
 use std::sync::Arc;
@@ -271,12 +272,8 @@ fn fault(caller: &Caller, error: &(dyn std::error::Error + 'static)) -> Problem 
     caller.problem(Code::Internal)
 }
 
-fn quoted(hash: &RecordHash) -> String {
-    format!("\"{}\"", hex::encode(hash))
-}
-
 fn etag(hash: &RecordHash) -> HeaderMap {
-    HeaderValue::from_str(&quoted(hash))
+    HeaderValue::from_str(&format!("\"{}\"", hex::encode(hash)))
         .map(|value| HeaderMap::from_iter([(header::ETAG, value)]))
         .unwrap_or_default()
 }

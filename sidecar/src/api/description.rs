@@ -38,7 +38,7 @@ stable, `detail` is for people and says what to do, `reference` names the event 
 audits of the organizations that took part: tell it to whoever you call about it. No refusal holds \
 a value that was sent or stored. `title` is the slug of the code, or a finer word: the reason of a \
 3400 (purpose, fields, …); or, of this node's own, origin, unknown-route, method-not-allowed, \
-client-unknown, verb, not-ready, busy, authentication-unavailable, media-type, json, query, asset-id, unknown-asset, no-content, \
+client-unknown, verb, not-ready, busy, authentication-unavailable, media-type, json, query, asset-id, if-match, unknown-asset, no-content, \
 content, schema, not-by-api, schema-unusable, units-unusable, version-changed.
 
 ";

@@ -132,6 +132,12 @@ fn if_match_writes_only_over_the_version_it_names() {
     assert_eq!(world.trading().get(BOND).header("etag"), tag);
     assert_eq!(put(&format!("\"0000\", {tag}"), 2).status, 201);
     put(&tag, 3).refusal(412, 1002, "version-changed");
+    let current = world.trading().get(BOND).header("etag").to_owned();
+    let answer = put(current.trim_matches('"'), 3);
+    let detail = answer.refusal(400, 1002, "if-match");
+    assert!(detail.contains("double quotes"), "{detail}");
+    assert!(!detail.contains(current.trim_matches('"')), "{detail}");
+    assert_eq!(world.trading().get(BOND).header("etag"), current);
     assert_eq!(put("*", 3).status, 201);
     assert_eq!(world.trading().get(BOND).body["data"]["price"], 3);
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use finp2p_crds::ResourceId;
@@ -13,7 +13,8 @@ use finp2p_wire::error::Code;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{etag, fault, parts, quoted, resource, unknown};
+use super::if_match::{IfMatch, NoEntityTag};
+use super::{etag, fault, parts, resource, unknown};
 use crate::api::gate::{Caller, missing};
 use crate::api::problem::{PROBLEM_JSON, Problem};
 use crate::api::trail::{Finding, blocking, settle, settled};
@@ -46,13 +47,13 @@ pub struct Written {
     put, path = "/v1/assets/{assetId}", operation_id = "writeAsset", tag = "assets",
     params(
         ("assetId" = String, Path, description = "The asset's id, without organization and type", example = "ZZGREEN20318"),
-        ("If-Match" = Option<String>, Header, description = "ETags of versions that may be replaced, or * for any"),
+        ("If-Match" = Option<String>, Header, description = "ETags of versions that may be replaced, in their quotes, or * for any"),
     ),
     request_body(content = Object, description = "The content", content_type = "application/json"),
     responses(
         (status = 200, description = "Published already", body = Written, headers(("ETag" = String, description = "The version's hash, in quotes"))),
         (status = 201, description = "A new version", body = Written, headers(("ETag" = String, description = "The version's hash, in quotes"))),
-        (status = 400, description = "Not an asset id, not JSON that every reader sees alike (with its place), more than 256 units, or not what the asset's schema asks for (with the places)", body = Problem, content_type = PROBLEM_JSON),
+        (status = 400, description = "Not an asset id, If-Match without quotes, not JSON that every reader sees alike (with its place), more than 256 units, or not what the asset's schema asks for (with the places)", body = Problem, content_type = PROBLEM_JSON),
         (status = 404, description = "No such asset", body = Problem, content_type = PROBLEM_JSON),
         (status = 409, description = "The asset takes its content from a Secret or ConfigMap, or its schema or units cannot be used", body = Problem, content_type = PROBLEM_JSON),
         (status = 412, description = "Another version is current than If-Match names", body = Problem, content_type = PROBLEM_JSON),
@@ -130,28 +131,24 @@ fn written(
     Ok((id, published))
 }
 
-/// RFC 9110 §13.1.1, with strong comparison.
+/// Whether the current version is one that `If-Match` names.
 fn check_match(
     caller: &Caller,
     headers: &HeaderMap,
     primary: &Primary,
     id: &ResourceId,
 ) -> Result<(), Problem> {
-    let mut wanted = headers.get_all(header::IF_MATCH).iter().peekable();
-    if wanted.peek().is_none() {
+    let wanted = IfMatch::read(headers).map_err(|NoEntityTag| {
+        caller.problem(Code::Malformed).titled("if-match").saying(
+            "If-Match takes entity tags in double quotes, as the ETag of an answer has them (curl: -H 'If-Match: \"HASH\"'), or * for any version.",
+        )
+    })?;
+    let Some(wanted) = wanted else {
         return Ok(());
-    }
+    };
     let held = primary.current(id).map_err(|error| fault(caller, &error))?;
-    let current = held.map(|held| quoted(&held.record.hash()));
-    let matches = wanted
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|tag| {
-            current
-                .as_deref()
-                .is_some_and(|current| tag.trim() == "*" || tag.trim() == current)
-        });
-    if matches {
+    let current = held.map(|held| hex::encode(held.record.hash()));
+    if wanted.permits(current.as_deref()) {
         return Ok(());
     }
     Err(caller
