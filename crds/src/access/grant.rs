@@ -131,6 +131,40 @@ impl InForce {
             requester: None,
             resource: None,
             policies: self.misses(reason, purpose),
+            instead: self.instead(reason, purpose, wanted, units),
+        })
+    }
+
+    /// The shortfall without which the request would have got further than `reason`: the first of
+    /// these under which policies would have carried it, had it not been for that.
+    fn instead(
+        &self,
+        reason: Reason,
+        purpose: Option<&str>,
+        wanted: Wanted<'_>,
+        units: Option<&[String]>,
+    ) -> Option<Shortfall> {
+        // Not a malformed policy: nobody can say what it would have granted.
+        let kinds: [fn(&Shortfall) -> bool; 4] = [
+            |because| matches!(because, Shortfall::Expired),
+            |because| matches!(because, Shortfall::NotYetValid),
+            |because| matches!(because, Shortfall::NotYetSupported(_)),
+            |because| matches!(because, Shortfall::Mode),
+        ];
+        kinds.into_iter().find_map(|kind| {
+            let mut lacking = self.misses.iter().filter(|miss| kind(&miss.because));
+            let spare: Vec<Grant> = lacking
+                .clone()
+                .map(|miss| Grant {
+                    policy: Arc::clone(&miss.policy),
+                })
+                .collect();
+            let all: Vec<&Grant> = self.grants.iter().chain(&spare).collect();
+            let further = verdict(&all, purpose, wanted, units).err() != Some(reason);
+            lacking
+                .next()
+                .filter(|_| further)
+                .map(|miss| miss.because.clone())
         })
     }
 

@@ -19,6 +19,9 @@ pub struct Refusal {
     /// The policies that select this requester and this resource, and what each one lacked.
     /// Sorted by name and uid of the policy.
     pub policies: Vec<Miss>,
+    /// What a policy lacked that does not count and would have carried the request past `reason`:
+    /// beside a policy for another purpose, say, one for this purpose that has expired.
+    pub instead: Option<Shortfall>,
 }
 
 /// The reasons, in the order in which they are found.
@@ -103,6 +106,7 @@ impl Refusal {
             requester,
             resource,
             policies,
+            instead: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Rows 10 to 13: what the access model says, of one configuration or, after a roll-back, of two.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use finp2p_crds::ResourceId;
@@ -64,7 +65,7 @@ pub(super) struct Denied {
     pub check: Check,
     /// The check that the peer is told of: not about what is not advertised.
     pub told: Check,
-    pub detail: &'static str,
+    pub detail: Cow<'static, str>,
     pub policies: Vec<String>,
 }
 
@@ -87,7 +88,7 @@ impl Denied {
         Self {
             check: refusal.check,
             told: refusal.check,
-            detail: refusal.detail,
+            detail: refusal.detail.into(),
             policies: Vec::new(),
         }
     }
@@ -102,21 +103,37 @@ fn check(reason: Reason) -> Check {
     }
 }
 
-/// The first thing that was wrong, in a few words. Requester and Primary were looked at before.
-fn detail(refusal: &access::Refusal) -> &'static str {
-    match (refusal.reason, refusal.resource) {
+/// What was wrong, in a few words. Requester and Primary were looked at before.
+fn detail(refusal: &access::Refusal) -> Cow<'static, str> {
+    let wrong = match (refusal.reason, refusal.resource) {
         (Reason::Purpose, _) => "no grant for this purpose",
         (Reason::Fields, _) => "units that are not granted or not there",
         (Reason::NoContent, _) => "no content yet",
         (Reason::NotShared, Some(ResourceFault::NotAnAsset)) => "not an asset",
         (Reason::NotShared, Some(ResourceFault::Disputed)) => "claimed by more than one asset",
         (Reason::NotShared, Some(_)) => "no such asset",
-        (Reason::NotShared, None) => refusal.policies.first().map_or("no policy", shortfall),
+        (Reason::NotShared, None) => return shortfalls(&refusal.policies),
+    };
+    match &refusal.instead {
+        // A grant was in force, and another policy is what the peer counted on.
+        Some(because) => format!("{wrong}; {}", shortfall(because)).into(),
+        None => wrong.into(),
     }
 }
 
-fn shortfall(miss: &Miss) -> &'static str {
-    match miss.because {
+/// What the policies lacked, each word once.
+fn shortfalls(policies: &[Miss]) -> Cow<'static, str> {
+    let mut words: Vec<&str> = policies.iter().map(|m| shortfall(&m.because)).collect();
+    words.sort_unstable();
+    words.dedup();
+    match words.as_slice() {
+        [] => "no policy".into(),
+        _ => words.join("; ").into(),
+    }
+}
+
+fn shortfall(because: &Shortfall) -> &'static str {
+    match because {
         Shortfall::Malformed => "policy malformed",
         Shortfall::NotYetSupported(_) => "policy not supported yet",
         Shortfall::NotYetValid => "policy not valid yet",

@@ -147,7 +147,7 @@ fn refused(item: &FetchItem, denied: Denied) -> Finding {
     Finding {
         code: denied.told.code().number(),
         slug: denied.check.slug(),
-        detail: Some(denied.detail.to_owned()),
+        detail: Some(denied.detail.into_owned()),
         resource: Some(item.r.to_string()),
         policies: denied.policies,
         ..Finding::default()

@@ -176,6 +176,73 @@ fn the_audit_sees_every_policy_that_failed_and_why_by_name() {
 }
 
 #[test]
+fn the_audit_sees_which_policy_would_have_carried_the_request_and_what_it_lacked() {
+    let expired = |spec| SharingPolicySpec {
+        not_after: Some(Time(at(10))),
+        ..spec
+    };
+    let to_come = |spec| SharingPolicySpec {
+        not_before: Some(Time(at(11))),
+        ..spec
+    };
+    let unsupported = |spec| SharingPolicySpec {
+        retention_days: Some(3),
+        ..spec
+    };
+    let audit = || purposes(&["audit"]);
+    let instead = |ask: &Ask, specs: &[SharingPolicySpec]| {
+        let refusal = refusal(ask, &declared(specs));
+        assert_eq!(refusal.reason, refusal.told);
+        (refusal.reason, refusal.instead)
+    };
+    let purpose = |instead| (Reason::Purpose, instead);
+    for (specs, expected) in [
+        (vec![audit()], purpose(None)),
+        (
+            vec![audit(), expired(open())],
+            purpose(Some(Shortfall::Expired)),
+        ),
+        (
+            vec![audit(), to_come(open())],
+            purpose(Some(Shortfall::NotYetValid)),
+        ),
+        (
+            vec![audit(), unsupported(open())],
+            purpose(Some(Shortfall::NotYetSupported(vec!["retentionDays"]))),
+        ),
+        (vec![audit(), expired(purposes(&["tax"]))], purpose(None)),
+        (
+            vec![audit(), expired(purposes(&["tax"])), to_come(open())],
+            purpose(Some(Shortfall::NotYetValid)),
+        ),
+        (
+            vec![fields(&["/name"]), expired(fields(&["/coupon"]))],
+            (Reason::Fields, Some(Shortfall::Expired)),
+        ),
+        (
+            vec![fields(&["/name"]), expired(fields(&["/address"]))],
+            (Reason::Fields, None),
+        ),
+    ] {
+        let wanting = wanting(&["/name", "/coupon"]);
+        assert_eq!(instead(&wanting, &specs), expected, "{specs:?}");
+    }
+    // Before there is a record, an expired policy for this purpose is as much as can be said.
+    let empty = Ask {
+        units: None,
+        ..ask()
+    };
+    assert_eq!(
+        instead(&empty, &[audit(), expired(open())]),
+        purpose(Some(Shortfall::Expired))
+    );
+    assert_eq!(
+        instead(&empty, &[open(), expired(open())]),
+        (Reason::NoContent, None)
+    );
+}
+
+#[test]
 fn a_grant_that_opens_nothing_of_the_answer_is_not_named() {
     let world = declared(&[
         fields(&["/name"]),

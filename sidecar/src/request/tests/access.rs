@@ -305,3 +305,61 @@ fn the_audit_says_what_a_policy_lacked() {
     );
     assert_eq!((entry.code, world.records.reads()), (7104, 0));
 }
+
+#[test]
+fn the_audit_says_that_the_policy_a_peer_counts_on_has_expired() {
+    let mut world = World::new();
+    let over = json!({"allFields": true, "notAfter": "2026-06-01T00:00:00Z"});
+    world.edit(|resources| resources.policy("for-anything", &["research", "bond"], over));
+    let talk = world.connect(&world.b);
+    for (ctr, item, told, detail, near) in [
+        (
+            1,
+            asset("research"),
+            "purpose",
+            "no grant for this purpose; policy expired",
+            ["for-anything", "settlement"],
+        ),
+        (
+            2,
+            units("bond", &["/price"]),
+            "fields",
+            "units that are not granted or not there; policy expired",
+            ["bonds", "for-anything"],
+        ),
+    ] {
+        let (answers, _) = talk.fetch(ctr, vec![item]);
+        assert_eq!(refused(&answers[0]), (3400, Some(told)));
+        let entry = &world.trail.take()[0];
+        assert_eq!(
+            (entry.slug.as_str(), entry.detail.as_deref()),
+            (told, Some(detail))
+        );
+        assert_eq!(entry.policies, near);
+    }
+}
+
+#[test]
+fn the_audit_says_everything_that_policies_lacked() {
+    let mut world = World::new();
+    world.edit(|resources| {
+        for (name, spec) in [
+            ("a", json!({"allFields": true, "retentionDays": 3})),
+            (
+                "b",
+                json!({"allFields": true, "notAfter": "2026-06-01T00:00:00Z"}),
+            ),
+            (
+                "c",
+                json!({"allFields": true, "notAfter": "2026-06-02T00:00:00Z"}),
+            ),
+        ] {
+            resources.policy(name, &["secret"], spec);
+        }
+    });
+    world.connect(&world.b).fetch(1, vec![asset("secret")]);
+    let entry = &world.trail.take()[0];
+    let detail = entry.detail.as_deref();
+    assert_eq!(detail, Some("policy expired; policy not supported yet"));
+    assert_eq!(entry.policies, ["a", "b", "c"]);
+}
