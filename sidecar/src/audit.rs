@@ -19,8 +19,9 @@
 //! first entry. Cutting off the end of a log, or writing all of it anew, is not noticed by the
 //! chain alone: that takes a witness outside of the directory.
 //!
-//! Entries hold digests and names, never field values. What is refused before a signature was
-//! verified is only counted ([`Counters`]), or whoever has no key at all could fill the disk.
+//! Entries hold digests and names, never field values. What is refused before a signature or a
+//! token was verified is only counted ([`Counters`]), or whoever has no key at all could fill the
+//! disk: by door, organization, code and reason, in one entry every ten seconds.
 
 mod counters;
 mod entry;
@@ -32,8 +33,10 @@ mod verify;
 
 use std::{io, path::PathBuf, sync::Arc};
 
-pub use counters::Counters;
-pub use entry::{Begun, Change, Count, Counted, Decision, Digest, Entry, MAX_POLICIES, Recovered};
+pub use counters::{Counters, Kind, Refused, Totals};
+pub use entry::{
+    Begun, Change, Count, Counted, Decision, Digest, Door, Entry, MAX_POLICIES, Recovered,
+};
 pub use log::{Audit, Position};
 pub use verify::{Summary, verify, visit};
 

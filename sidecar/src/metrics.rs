@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
+use prometheus_client::metrics::MetricType;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -14,7 +15,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::audit::{Audit, AuditError, Entry};
+use crate::audit::{self, Audit, AuditError, Entry};
 use crate::clock::Clock;
 use crate::network;
 use crate::request::Trail;
@@ -57,9 +58,14 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Numbers that read `network` and `state` whenever they are asked for.
+    /// Numbers that read `network`, `refusals` and `state` whenever they are asked for.
     #[must_use]
-    pub fn new(network: Arc<network::Counters>, state: StateSource, clock: Clock) -> Self {
+    pub fn new(
+        network: Arc<network::Counters>,
+        refusals: Arc<audit::Counters>,
+        state: StateSource,
+        clock: Clock,
+    ) -> Self {
         let mut registry = Registry::with_prefix("finp2p");
         let decisions = Family::default();
         registry.register(
@@ -69,9 +75,10 @@ impl Metrics {
         );
         registry.register(
             "decisions",
-            "Audited decisions on requests of peers, by operation and code (0: granted)",
+            "Audited decisions on requests of peers and programs, by operation and code (0: granted)",
             decisions.clone(),
         );
+        registry.register_collector(Box::new(RefusalCollector(refusals)));
         registry.register_collector(Box::new(NetworkCollector(network)));
         registry.register_collector(Box::new(StateCollector { state, clock }));
         Self {
@@ -143,6 +150,40 @@ impl CountingTrail {
 }
 
 #[derive(Debug)]
+#[derive(Debug)]
+struct RefusalCollector(Arc<audit::Counters>);
+
+impl Collector for RefusalCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let totals = self.0.totals();
+        let mut family = encoder.encode_descriptor(
+            "refusals_counted",
+            "Refusals before a signature or a token was verified, which the audit only counts",
+            None,
+            MetricType::Counter,
+        )?;
+        for (kind, n) in &totals.kinds {
+            let labels = [
+                ("door", kind.door.name().to_owned()),
+                (
+                    "organization",
+                    kind.organization.clone().unwrap_or_default(),
+                ),
+                ("code", kind.code.to_string()),
+                ("reason", kind.detail.to_owned()),
+            ];
+            ConstCounter::new(*n).encode(family.encode_family(&labels)?)?;
+        }
+        let more = encoder.encode_descriptor(
+            "refusals_counted_further",
+            "The same, of more kinds than are told apart",
+            None,
+            MetricType::Counter,
+        )?;
+        ConstCounter::new(totals.more).encode(more)
+    }
+}
+
 struct NetworkCollector(Arc<network::Counters>);
 
 impl Collector for NetworkCollector {

@@ -70,7 +70,7 @@ use finp2p_wire::frame::{self, Hint};
 use finp2p_wire::key::PublicKey;
 use jiff::Timestamp;
 
-use crate::audit::Counters;
+use crate::audit::{Counters, Door, Refused};
 use crate::network::{self, Admissions, Remote};
 use crate::session::Sessions;
 use arrival::{Arrival, Message, Read};
@@ -320,8 +320,13 @@ impl Responder {
     }
 
     fn count(&self, arrival: &Arrival<'_>, organization: Option<&str>, refusal: &Refusal) {
-        let code = refusal.check.code().number();
-        self.counters.count(arrival.now, organization, code);
+        let refused = Refused {
+            door: Door::Network,
+            organization,
+            code: refusal.check.code().number(),
+            detail: refusal.detail,
+        };
+        self.counters.count(arrival.now, refused);
     }
 }
 

@@ -94,7 +94,9 @@ pub async fn run(args: Args, clock: Clock, stop: impl Future<Output = ()>) -> Re
         let (node, clock) = (Arc::clone(&node), clock.clone());
         Arc::new(move || node.state(clock.now()))
     };
-    let metrics = Arc::new(Metrics::new(Arc::clone(&counters), state, clock.clone()));
+    let refusals = node.counters();
+    let metrics = Metrics::new(Arc::clone(&counters), refusals, state, clock.clone());
+    let metrics = Arc::new(metrics);
     let trail: Arc<dyn Trail> = Arc::new(metrics.counting(Arc::clone(&audit)));
     let mut running = Running {
         node: Arc::clone(&node),

@@ -18,6 +18,7 @@ use super::problem::Problem;
 use super::route::{self, Access, Route};
 use super::trail::{Finding, settle};
 use super::{Api, auth};
+use crate::audit::{self, Door};
 use crate::config::Standing;
 use crate::config::tracker::Age;
 
@@ -82,16 +83,33 @@ async fn enter(
     next: Next,
     reference: String,
 ) -> Result<Response, Problem> {
-    not_a_page(request.headers(), &reference)?;
-    let route = find(&request, &reference)?;
+    let counted = |problem| count(api, problem);
+    not_a_page(request.headers(), &reference).map_err(counted)?;
+    let route = find(&request, &reference).map_err(counted)?;
     if route.access == Access::Anyone {
         return Ok(next.run(request).await);
     }
-    let client = client(api, request.headers(), &reference).await?;
-    let _room = room(api, &reference)?;
+    let client = client(api, request.headers(), &reference)
+        .await
+        .map_err(counted)?;
+    let _room = room(api, &reference).map_err(counted)?;
     let caller = admit(api, client, route, reference).await?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
+}
+
+/// Whoever has not shown a known token, or finds no room, is only counted, or he could fill the
+/// disk.
+fn count(api: &Api, problem: Problem) -> Problem {
+    let refused = audit::Refused {
+        door: Door::Api,
+        organization: None,
+        code: problem.code(),
+        detail: problem.title(),
+    };
+    let now = api.local.clock.now();
+    api.local.node.counters().count(now, refused);
+    problem
 }
 
 /// Browsers name the page that a request comes from; programs do not. No page has business here,
@@ -128,7 +146,7 @@ fn find(request: &Request, reference: &str) -> Result<&'static Route, Problem> {
     })
 }
 
-/// The client whose token came along. Whoever has none is only counted, or he could fill the disk.
+/// The client whose token came along.
 async fn client(api: &Api, headers: &HeaderMap, reference: &str) -> Result<String, Problem> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let token = match (given.next(), given.next()) {
@@ -141,12 +159,7 @@ async fn client(api: &Api, headers: &HeaderMap, reference: &str) -> Result<Strin
         None => Err(NotACaller::Token(callers.wanted().to_owned())),
     };
     found.map_err(|reason| match reason {
-        NotACaller::Token(words) => {
-            let now = api.local.clock.now();
-            let code = Code::Authentication;
-            api.local.node.counters().count(now, None, code.number());
-            Problem::new(code, reference).saying(words)
-        }
+        NotACaller::Token(words) => Problem::new(Code::Authentication, reference).saying(words),
         NotACaller::Unavailable(words) => Problem::new(Code::Unavailable, reference)
             .titled("authentication-unavailable")
             .saying(words)

@@ -18,6 +18,9 @@ use super::{Api, Peers};
 use crate::config::Standing;
 use crate::config::tracker;
 
+/// What is said of a suspended peer.
+const SUSPENDED: &str = "Suspended by its PeerOrganization: nothing is exchanged with it, and its requests are refused and counted (finp2p_refusals_counted). Remove suspended to resume.";
+
 /// What the node is in.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -91,6 +94,9 @@ struct Peer {
     /// The organization.
     #[schema(example = "bank-b")]
     organization_id: String,
+    /// Whether its PeerOrganization is suspended: then nothing is exchanged with it, whatever
+    /// policies say, and what it sends is refused and counted.
+    suspended: bool,
     /// Whether the last attempt to speak with it succeeded; absent when there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     reachable: Option<bool>,
@@ -98,7 +104,7 @@ struct Peer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     last_hello: Option<Timestamp>,
-    /// What to do about the last attempt.
+    /// What to do about the last attempt, or about the suspension.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
 }
@@ -168,7 +174,7 @@ fn status(api: &Api, caller: Caller) -> Result<Status, Problem> {
             .flat_map(|peers| &peers.listening)
             .map(ToString::to_string)
             .collect(),
-        peers: connected.map(peers).unwrap_or_default(),
+        peers: peers(standing, connected),
         exceptions: node
             .status(now, Vec::new())
             .exceptions
@@ -197,15 +203,24 @@ fn configuration(standing: &Standing) -> Configuration {
     }
 }
 
-fn peers(connected: &Peers) -> Vec<Peer> {
-    let contacts = connected.reader.contacts().into_iter();
-    let mut peers: Vec<Peer> = contacts
-        .map(|(organization_id, contact)| Peer {
-            organization_id,
-            reachable: (contact.last_hello.is_some() || contact.message.is_some())
-                .then(|| contact.is_reachable()),
-            last_hello: contact.last_hello,
-            message: contact.message.map(str::to_owned),
+/// The peers of the configuration, and how the last contact with each went.
+fn peers(standing: &Standing, connected: Option<&Peers>) -> Vec<Peer> {
+    let contacts = connected.map(|peers| peers.reader.contacts());
+    let contact = |organization: &str| contacts.as_ref()?.get(organization).cloned();
+    let declared = standing.applied.facts.peers().iter();
+    let mut peers: Vec<Peer> = declared
+        .map(|peer| &peer.payload)
+        .map(|peer| {
+            let contact = contact(&peer.organization_id).unwrap_or_default();
+            let asked = contact.last_hello.is_some() || contact.message.is_some();
+            let suspended = peer.suspended.then_some(SUSPENDED);
+            Peer {
+                organization_id: peer.organization_id.clone(),
+                suspended: peer.suspended,
+                reachable: asked.then(|| contact.is_reachable()),
+                last_hello: contact.last_hello,
+                message: suspended.or(contact.message).map(str::to_owned),
+            }
         })
         .collect();
     peers.sort_by(|a, b| a.organization_id.cmp(&b.organization_id));

@@ -183,15 +183,38 @@ pub struct Counted {
     pub at: Timestamp,
     /// Begin of the period: its first refusal.
     pub from: Timestamp,
-    /// The counts, by organization and code.
+    /// The counts, by kind.
     pub counts: Vec<Count>,
-    /// Refusals of further pairs, when there were more pairs than are kept apart.
+    /// Refusals of further kinds, when there were more than are kept apart.
     pub more: u64,
 }
 
-/// How often one organization met one code.
+/// Where a refusal happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Door {
+    /// A peer's request came over the network.
+    Network,
+    /// A program's came to the local API.
+    Api,
+}
+
+impl Door {
+    /// Its name in entries, metrics and the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Api => "api",
+        }
+    }
+}
+
+/// How often one kind of refusal happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Count {
+    /// Where.
+    pub door: Door,
     /// The pinned organization; absent when it is not known who asked.
     #[serde(
         rename = "org",
@@ -199,8 +222,10 @@ pub struct Count {
         skip_serializing_if = "Option::is_none"
     )]
     pub organization: Option<String>,
-    /// Code of the refusal; 0 for a connection that was closed without an answer.
+    /// Code of the refusal.
     pub code: u16,
+    /// Why, finer than the code; never told to the peer.
+    pub detail: &'static str,
     /// How often.
     pub n: u64,
 }
@@ -242,6 +267,23 @@ pub struct Recovered {
     pub digest: Digest,
 }
 
+/// A log that was begun although the node had one: that one is not in its place any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Begun {
+    /// When.
+    #[serde(rename = "t")]
+    pub at: Timestamp,
+    /// Identifier of the log before, 32 hex digits.
+    #[serde(serialize_with = "text")]
+    pub after: String,
+}
+
+impl From<Begun> for Entry {
+    fn from(begun: Begun) -> Self {
+        Self::Begun(begun)
+    }
+}
+
 #[derive(Serialize)]
 struct Numbered<'a> {
     i: u64,
@@ -267,23 +309,6 @@ fn text<S: Serializer>(text: &String, serializer: S) -> Result<S::Ok, S::Error> 
     }
     let digest = hex::encode(Sha256::digest(text.as_bytes()));
     serializer.serialize_str(&format!("sha256:{digest}"))
-/// A log that was begun although the node had one: that one is not in its place any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Begun {
-    /// When.
-    #[serde(rename = "t")]
-    pub at: Timestamp,
-    /// Identifier of the log before, 32 hex digits.
-    #[serde(serialize_with = "text")]
-    pub after: String,
-}
-
-impl From<Begun> for Entry {
-    fn from(begun: Begun) -> Self {
-        Self::Begun(begun)
-    }
-}
-
 }
 
 #[allow(clippy::ref_option)]

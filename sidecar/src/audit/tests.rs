@@ -1,5 +1,6 @@
 //! The log as its users see it: what is detected, what is recovered, what a bad disk does.
 
+mod counters;
 mod crash;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
     },
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -409,61 +410,4 @@ fn many_threads_write_one_chain() {
     });
     assert_eq!(audit.position().index, 400);
     assert_eq!(verify(dir.path()).unwrap().entries, 400);
-}
-
-#[test]
-fn a_hundred_thousand_counted_refusals_grow_the_log_by_less_than_a_megabyte() {
-    let dir = TempDir::new().unwrap();
-    let audit = Audit::open(dir.path(), NOW).unwrap();
-    let counters = Counters::new();
-    let codes = [0, 1002, 3000, 9001, 9003, 9004];
-    let mut now = NOW;
-    for n in 0..100_000_usize {
-        // A thousand refusals a second: a hundred seconds.
-        now = now.checked_add(SignedDuration::from_millis(1)).unwrap();
-        let organization = format!("bank-{}", n % 7);
-        let known = (n % 3 > 0).then_some(organization.as_str());
-        counters.count(now, known, codes[n % codes.len()]);
-        if let Some(entry) = counters.due(now) {
-            audit.append(&entry).unwrap();
-        }
-    }
-    audit.append(&counters.finish(now).unwrap()).unwrap();
-    assert!(counters.finish(now).is_none());
-    let recorded = entries(dir.path());
-    let counts = recorded
-        .iter()
-        .flat_map(|entry| entry["counts"].as_array().unwrap());
-    assert_eq!(
-        counts
-            .map(|count| count["n"].as_u64().unwrap())
-            .sum::<u64>(),
-        100_000
-    );
-    assert!(recorded.len() <= 11, "{}", recorded.len());
-    assert!(fs::metadata(only_segment(dir.path())).unwrap().len() < 1_000_000);
-}
-
-#[test]
-fn more_pairs_than_are_kept_apart_are_counted_together_and_still_fit_an_entry() {
-    let dir = TempDir::new().unwrap();
-    let audit = Audit::open(dir.path(), NOW).unwrap();
-    let counters = Counters::new();
-    for n in 0..1000_u16 {
-        let organization = format!("{}{n}", "o".repeat(400));
-        counters.count(NOW, Some(&organization), n);
-    }
-    assert!(counters.due(NOW).is_none());
-    audit.append(&counters.finish(NOW).unwrap()).unwrap();
-    let entry = &entries(dir.path())[0];
-    assert_eq!(entry["counts"].as_array().unwrap().len(), 256);
-    assert_eq!(entry["more"], 744);
-}
-
-#[test]
-fn a_clock_that_was_set_back_does_not_stop_the_counting() {
-    let counters = Counters::new();
-    counters.count(NOW, None, 0);
-    let earlier = NOW.checked_sub(SignedDuration::from_hours(1)).unwrap();
-    assert!(counters.due(earlier).is_some());
 }

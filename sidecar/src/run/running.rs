@@ -106,19 +106,12 @@ impl Running {
             }
         };
         reader.set_identity(Arc::clone(&served.identity));
-        reader.set_peers(
-            served
-                .applied
-                .facts
-                .peers()
-                .iter()
-                .filter(|peer| !peer.payload.suspended)
-                .map(|peer| peer.payload.clone()),
-        );
         let facts = &served.applied.facts;
         self.admissions
             .retain(|organization| facts.reader(organization).is_ok());
         Ok(())
+        // Suspended ones too: the reader asks nothing of them and can say why.
+        reader.set_peers(facts.peers().iter().map(|peer| peer.payload.clone()));
     }
 
     async fn start(

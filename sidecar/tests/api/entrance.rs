@@ -26,13 +26,44 @@ fn a_request_without_a_known_token_is_unauthenticated_and_only_counted() {
     }
     assert!(world.entries_of("api.read-asset").is_empty());
     world.node.finish(world.clock.now());
-    let counted: Vec<u64> = world
-        .all_entries()
+    let entries = world.all_entries();
+    let counted: Vec<_> = entries
         .iter()
         .filter(|entry| entry["k"] == "counted")
-        .map(|entry| entry["counts"][0]["n"].as_u64().unwrap())
+        .map(|entry| &entry["counts"])
         .collect();
-    assert_eq!(counted, [6]);
+    let six = json!([{"door": "api", "code": 3000, "detail": "authentication", "n": 6}]);
+    assert_eq!(counted, [&six]);
+    let line = r#"finp2p_refusals_counted_total{door="api",organization="",code="3000",reason="authentication"} 6"#;
+    let metrics = world.prober().get("/metrics").text;
+    assert!(metrics.contains(line), "{metrics}");
+}
+
+#[test]
+fn what_is_refused_without_a_token_is_counted_and_not_written() {
+    let world = World::new();
+    let page = world.nobody().header("origin", "http://localhost");
+    page.get("/v1/assets").refusal(403, 3400, "origin");
+    world
+        .nobody()
+        .get("/nothing")
+        .refusal(404, 1100, "unknown-route");
+    let deleted = world.nobody().send("DELETE", "/v1/status", Vec::new());
+    deleted.refusal(405, 1002, "method-not-allowed");
+    let totals = world.node.counters().totals();
+    let counted: Vec<_> = totals
+        .kinds
+        .iter()
+        .map(|(kind, n)| (kind.detail, *n))
+        .collect();
+    assert_eq!(
+        counted,
+        [
+            ("method-not-allowed", 1),
+            ("unknown-route", 1),
+            ("origin", 1)
+        ]
+    );
 }
 
 #[test]

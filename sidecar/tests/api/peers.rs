@@ -248,6 +248,28 @@ fn the_list_of_one_peer_is_that_peers_or_its_problem() {
 }
 
 #[test]
+fn a_suspended_peer_is_told_as_such() {
+    let mut suspended = Bank::new("bank-c").entry(&[]);
+    suspended.suspended = true;
+    let world = World::with(&Config {
+        peers: vec![
+            serde_json::to_value(suspended).unwrap(),
+            serde_json::to_value(Bank::new("bank-a").entry(&[])).unwrap(),
+        ],
+        ..Config::default()
+    });
+    let peers = &world.trading().get("/v1/status").body["peers"];
+    assert_eq!(
+        peers[0],
+        json!({"organizationId": "bank-a", "suspended": false})
+    );
+    assert_eq!(peers[1]["organizationId"], "bank-c");
+    assert_eq!(peers[1]["suspended"], true);
+    let message = peers[1]["message"].as_str().unwrap();
+    assert!(message.contains("Remove suspended"), "{message}");
+}
+
+#[test]
 fn nobody_is_asked_before_the_node_is_certified() {
     let world = World::with(&Config {
         certified: false,

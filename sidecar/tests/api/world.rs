@@ -164,9 +164,10 @@ impl World {
         let node = Arc::new(node);
         let full = Arc::new(AtomicBool::new(false));
         let metrics = {
-            let (node, clock) = (Arc::clone(&node), clock.clone());
+            let (refusals, node, clock) = (node.counters(), Arc::clone(&node), clock.clone());
             let state = Arc::new(move || node.state(clock.now()));
-            Metrics::new(Arc::new(Counters::default()), state, Clock::new(now))
+            let network = Arc::new(Counters::default());
+            Metrics::new(network, refusals, state, Clock::new(now))
         };
         let trail = Log {
             audit,

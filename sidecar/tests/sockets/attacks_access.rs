@@ -291,9 +291,12 @@ async fn attack_20_policies_add_up_an_expired_one_adds_nothing_and_suspension_be
     assert_eq!(talk.send(&victim, &request).await.hint(), 3000);
     let hello = sealed(Kind::Hello, &b.bank.session, &b.hello().encode());
     assert_eq!(b.send(&victim, &hello).await.hint(), 3000);
-    let kept = kept(&victim.audited());
+    let audited = victim.audited();
+    let kept = kept(&audited);
     assert_eq!(kept.decided, []);
     assert_eq!(kept.counted[&(Some("bank-b".to_owned()), 3000)], 2);
+    let counts = &audited.last().unwrap()["counts"];
+    assert_eq!(counts[0]["detail"], "suspended", "{counts}");
     assert_eq!(victim.reads(), reads);
     victim.still_serves().await;
 }

@@ -226,6 +226,7 @@ impl World {
                  organization,
                  code,
                  n,
+                 ..
              }| { vec![(organization, code); usize::try_from(n).unwrap()] },
         )
         .collect()
