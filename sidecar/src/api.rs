@@ -41,6 +41,7 @@ use crate::clock::Clock;
 use crate::node::Node;
 use crate::reader::Reader;
 use crate::record::MAX_CONTENT_BYTES;
+use crate::refusal_log::RefusalLog;
 use crate::request::Trail;
 use auth::Callers;
 
@@ -95,6 +96,7 @@ struct Api {
     /// Held from looking at `If-Match` until the version is written: contents that the API writes
     /// are written by nobody else.
     writing: Mutex<()>,
+    refusals: RefusalLog,
 }
 
 /// The API as a service. Every request passes the gate; a route that is not in
@@ -104,6 +106,7 @@ pub fn router(local: Local) -> Router {
         local,
         room: Arc::new(Semaphore::new(REQUESTS_MAX)),
         writing: Mutex::new(()),
+        refusals: RefusalLog::default(),
     });
     let asset = get(assets::read)
         .put(assets::write::write)

@@ -17,6 +17,7 @@ pub mod node;
 pub mod primary;
 pub mod reader;
 pub mod record;
+mod refusal_log;
 pub mod request;
 pub mod run;
 pub mod session;

@@ -72,6 +72,7 @@ use jiff::Timestamp;
 
 use crate::audit::{Counters, Door, Refused};
 use crate::network::{self, Admissions, Remote};
+use crate::refusal_log::{Line, RefusalLog};
 use crate::session::Sessions;
 use arrival::{Arrival, Message, Read};
 use probe::Probes;
@@ -118,6 +119,7 @@ pub struct Responder {
     rates: Rates,
     strangers: Rates,
     probes: Probes,
+    log: RefusalLog,
     signatures: AtomicU64,
 }
 
@@ -188,6 +190,7 @@ impl Responder {
             rates: Rates::default(),
             strangers: Rates::default(),
             probes: Probes::default(),
+            log: RefusalLog::default(),
             signatures: AtomicU64::new(0),
         }
     }
@@ -299,14 +302,8 @@ impl Responder {
             self.count(arrival, organization, refusal);
         }
         let reference = Reference::of(&arrival.digest());
-        tracing::debug!(
-            organization,
-            peer = %arrival.peer,
-            code = refusal.check.code().number(),
-            detail = refusal.detail,
-            %reference,
-            "refused"
-        );
+        let refused = Finding::refused(refusal);
+        self.tell(arrival.now, organization, &[refused], &reference);
         if refusal.check.leaves() == Leaves::Close {
             return network::Answer::Close;
         }
@@ -317,6 +314,33 @@ impl Responder {
             reference: Some(reference),
         };
         network::Answer::Respond(frame::encode_hint(&hint))
+    }
+
+    /// One log line for all of `refused` that were refused alike.
+    fn tell(
+        &self,
+        now: Timestamp,
+        organization: Option<&str>,
+        refused: &[Finding],
+        reference: &Reference,
+    ) {
+        let mut told: Vec<(u16, &str, Option<&str>)> = refused
+            .iter()
+            .map(|finding| (finding.code, finding.slug, finding.detail.as_deref()))
+            .collect();
+        told.sort_unstable();
+        told.dedup();
+        for (code, reason, detail) in told {
+            let line = Line {
+                door: Door::Network,
+                who: organization,
+                code,
+                reason,
+                detail,
+                reference,
+            };
+            self.log.tell(now, &line);
+        }
     }
 
     fn count(&self, arrival: &Arrival<'_>, organization: Option<&str>, refusal: &Refusal) {

@@ -10,5 +10,6 @@
 
 mod demo;
 mod nodes;
+mod refusals;
 mod secrets;
 mod traces;

@@ -14,13 +14,14 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::auth::NotACaller;
 use super::auth::review::RETRY_S;
-use super::problem::Problem;
+use super::problem::{Problem, Refused};
 use super::route::{self, Access, Route};
 use super::trail::{Finding, settle};
 use super::{Api, auth};
 use crate::audit::{self, Door};
 use crate::config::Standing;
 use crate::config::tracker::Age;
+use crate::refusal_log::Line;
 
 /// Longest for one request, body and answer of peers included: twice what the reader gives a peer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -43,7 +44,7 @@ pub(super) struct Caller {
 impl Caller {
     /// A problem with this request.
     pub fn problem(&self, code: Code) -> Problem {
-        Problem::new(code, self.reference.clone())
+        Problem::new(code, self.reference.clone()).to(&self.client)
     }
 
     /// Digest of the configuration that decides; zeros before the first.
@@ -68,6 +69,9 @@ pub(super) async fn pass(State(api): State<Arc<Api>>, request: Request, next: Ne
         ))
     });
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+    if let Some(refused) = response.extensions_mut().remove::<Refused>() {
+        tell(&api, &refused);
+    }
     let headers = response.headers_mut();
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
@@ -92,7 +96,7 @@ async fn enter(
     let client = client(api, request.headers(), &reference)
         .await
         .map_err(counted)?;
-    let _room = room(api, &reference).map_err(counted)?;
+    let _room = room(api, &client, &reference).map_err(counted)?;
     let caller = admit(api, client, route, reference).await?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
@@ -110,6 +114,18 @@ fn count(api: &Api, problem: Problem) -> Problem {
     let now = api.local.clock.now();
     api.local.node.counters().count(now, refused);
     problem
+}
+
+fn tell(api: &Api, refused: &Refused) {
+    let line = Line {
+        door: Door::Api,
+        who: refused.client.as_deref(),
+        code: refused.code,
+        reason: refused.slug,
+        detail: None,
+        reference: &refused.reference,
+    };
+    api.refusals.tell(api.local.clock.now(), &line);
 }
 
 /// Browsers name the page that a request comes from; programs do not. No page has business here,
@@ -167,9 +183,10 @@ async fn client(api: &Api, headers: &HeaderMap, reference: &str) -> Result<Strin
     })
 }
 
-fn room(api: &Api, reference: &str) -> Result<OwnedSemaphorePermit, Problem> {
+fn room(api: &Api, client: &str, reference: &str) -> Result<OwnedSemaphorePermit, Problem> {
     Arc::clone(&api.room).try_acquire_owned().map_err(|_| {
         Problem::new(Code::Unavailable, reference)
+            .to(client)
             .titled("busy")
             .saying("The node answers as many requests as it can at once: try again in a moment.")
             .retry_after(Some(BUSY_RETRY_S))
@@ -183,7 +200,7 @@ async fn admit(
     route: &'static Route,
     reference: String,
 ) -> Result<Caller, Problem> {
-    let failed = Problem::new(Code::Internal, reference.clone());
+    let failed = Problem::new(Code::Internal, reference.clone()).to(&client);
     let api = Arc::clone(api);
     // The node's lock may be held while a configuration is put in force.
     let admitted = tokio::task::spawn_blocking(move || {

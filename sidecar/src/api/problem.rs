@@ -22,19 +22,36 @@ pub struct Problem {
     #[schema(example = 403)]
     status: u16,
     /// What a person can do about it.
-    detail: String,
+    #[schema(value_type = String)]
+    detail: Box<str>,
     /// Code of the closed catalogue (PROTOCOL.md).
     #[schema(example = 7104)]
     code: u16,
     /// Under which the logs and the audit of both sides have this event: 16 hex digits.
-    #[schema(example = "9f86d081884c7d65")]
-    reference: String,
+    #[schema(value_type = String, example = "9f86d081884c7d65")]
+    reference: Box<str>,
     /// Seconds after which the same request may succeed.
     #[serde(rename = "retryAfterSeconds", skip_serializing_if = "Option::is_none")]
     retry_after_seconds: Option<u64>,
     /// The methods of a route that was asked with another one.
     #[serde(skip)]
     allowed: Option<Box<str>>,
+    /// The client that is refused, once it is known.
+    #[serde(skip)]
+    client: Option<Box<str>>,
+}
+
+/// What a response refuses, for the log: the gate takes it out again.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    /// The client, once it is known.
+    pub client: Option<Box<str>>,
+    /// Code of the closed catalogue.
+    pub code: u16,
+    /// The slug.
+    pub slug: &'static str,
+    /// The reference.
+    pub reference: Box<str>,
 }
 
 /// A slug as a URI.
@@ -58,11 +75,12 @@ impl Problem {
             type_: Urn(code.slug()),
             title: code.slug(),
             status: code.http_status(),
-            detail: code.sentence().to_owned(),
+            detail: code.sentence().into(),
             code: code.number(),
-            reference: reference.into(),
+            reference: reference.into().into_boxed_str(),
             retry_after_seconds: None,
             allowed: None,
+            client: None,
         }
     }
 
@@ -80,10 +98,17 @@ impl Problem {
         self
     }
 
+    /// The same for this client.
+    #[must_use]
+    pub fn to(mut self, client: &str) -> Self {
+        self.client = Some(client.into());
+        self
+    }
+
     /// The same with a sentence of its own.
     #[must_use]
     pub fn saying(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+        self.detail = detail.into().into_boxed_str();
         self
     }
 
@@ -123,12 +148,12 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        tracing::debug!(
-            code = self.code,
-            slug = self.title,
-            reference = self.reference,
-            "refused"
-        );
+        let refused = Refused {
+            client: self.client.clone(),
+            code: self.code,
+            slug: self.title,
+            reference: self.reference.clone(),
+        };
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry = self.retry_after_seconds;
         let allowed = self
@@ -136,6 +161,7 @@ impl IntoResponse for Problem {
             .as_deref()
             .and_then(|methods| HeaderValue::from_str(methods).ok());
         let mut response = (status, Json(self)).into_response();
+        response.extensions_mut().insert(refused);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if status == StatusCode::UNAUTHORIZED {

@@ -243,6 +243,7 @@ impl SharedByPeer {
             .next()
             .and_then(|_| resources.last().map(|last| last.resource_id.clone()));
         Self {
+        .to(&caller.client)
             organization_id,
             resources,
             next,

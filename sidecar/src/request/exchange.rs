@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use finp2p_wire::envelope::{self, Kind};
+use finp2p_wire::error::Reference;
 use finp2p_wire::frame::{self, Expect};
 use finp2p_wire::key::PublicKey;
 use finp2p_wire::message::{Answer, Body, Request, Response};
@@ -11,7 +12,7 @@ use super::arrival::{Arrival, Read};
 use super::decision::{Asked, Decided};
 use super::refusal::{Check, Refusal};
 use super::snapshot::Snapshot;
-use super::trail::{Heading, entries};
+use super::trail::{Finding, Heading, entries};
 use super::trust::Pinned;
 use super::{Cost, Responder, Stop, catalog, fetch, hello, keys, time};
 use crate::session::Session;
@@ -220,16 +221,31 @@ impl Exchange<'_> {
             misses: decided.misses,
             tokens: decided.tokens,
         };
+        let refused = decided.findings.iter().filter(|finding| finding.code != 0);
+        let refused: Vec<Finding> = refused.cloned().collect();
         let entries = entries(self.heading, decided.findings);
         if self.responder.trail.record(&entries).is_err() {
             let refusal = Check::Audit.refuse("audit");
+            self.tell(&[Finding::refused(&refusal)]);
             self.responder
                 .count(self.arrival, Some(organization), &refusal);
             return self.seal(Answer::Refused(Check::Audit.told()), &[]);
         }
+        self.tell(&refused);
         self.responder
             .settle(self.arrival, self.snapshot, organization, cost);
         self.seal(decided.answer, &decided.attachments)
+    }
+
+    fn tell(&self, refused: &[Finding]) {
+        let Heading {
+            organization,
+            request,
+            ..
+        } = *self.heading;
+        let reference = Reference::of(&request);
+        self.responder
+            .tell(self.arrival.now, Some(organization), refused, &reference);
     }
 
     fn seal(&self, answer: Answer, attachments: &[Vec<u8>]) -> Result<Vec<u8>, Stop> {

@@ -6,6 +6,7 @@ mod catalogue;
 mod hello;
 mod hello_order;
 mod items;
+mod log;
 mod order;
 mod requests;
 mod shape;
