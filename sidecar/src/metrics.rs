@@ -3,12 +3,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
-use prometheus_client::metrics::MetricType;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -78,8 +77,8 @@ impl Metrics {
             "Audited decisions on requests of peers and programs, by operation and code (0: granted)",
             decisions.clone(),
         );
-        registry.register_collector(Box::new(RefusalCollector(refusals)));
         registry.register_collector(Box::new(NetworkCollector(network)));
+        registry.register_collector(Box::new(RefusalCollector(refusals)));
         registry.register_collector(Box::new(StateCollector { state, clock }));
         Self {
             registry,
@@ -103,7 +102,6 @@ impl Metrics {
         CountingTrail {
             audit,
             decisions: self.decisions.clone(),
-            failing: AtomicBool::new(false),
         }
     }
 }
@@ -113,13 +111,11 @@ impl Metrics {
 pub struct CountingTrail {
     audit: Arc<Audit>,
     decisions: Family<DecisionLabels, Counter>,
-    /// Whether the last entry could not be written: told once when it begins and when it ends.
-    failing: AtomicBool,
 }
 
 impl Trail for CountingTrail {
     fn record(&self, entries: &[Entry]) -> Result<(), AuditError> {
-        self.tell(self.audit.append_all(entries))?;
+        self.audit.append_all(entries)?;
         for entry in entries {
             if let Entry::Decision(decision) = entry {
                 self.decisions
@@ -134,22 +130,26 @@ impl Trail for CountingTrail {
     }
 }
 
-impl CountingTrail {
-    /// Without an entry nothing is answered: a person on call must find the reason in the log.
-    fn tell<T>(&self, written: Result<T, AuditError>) -> Result<T, AuditError> {
-        let was_failing = self.failing.swap(written.is_err(), Ordering::Relaxed);
-        match &written {
-            Err(error) if !was_failing => {
-                tracing::error!(%error, "nothing is answered until the audit log can be written");
-            }
-            Ok(_) if was_failing => tracing::info!("the audit log can be written again"),
-            _ => {}
+#[derive(Debug)]
+struct NetworkCollector(Arc<network::Counters>);
+
+impl Collector for NetworkCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for (name, value) in self.0.read().named() {
+            let counter = ConstCounter::new(value);
+            let name = format!("network_{name}");
+            let metric = encoder.encode_descriptor(
+                &name,
+                "Counted by the network since the start",
+                None,
+                counter.metric_type(),
+            )?;
+            counter.encode(metric)?;
         }
-        written
+        Ok(())
     }
 }
 
-#[derive(Debug)]
 #[derive(Debug)]
 struct RefusalCollector(Arc<audit::Counters>);
 
@@ -181,25 +181,6 @@ impl Collector for RefusalCollector {
             MetricType::Counter,
         )?;
         ConstCounter::new(totals.more).encode(more)
-    }
-}
-
-struct NetworkCollector(Arc<network::Counters>);
-
-impl Collector for NetworkCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        for (name, value) in self.0.read().named() {
-            let counter = ConstCounter::new(value);
-            let name = format!("network_{name}");
-            let metric = encoder.encode_descriptor(
-                &name,
-                "Counted by the network since the start",
-                None,
-                counter.metric_type(),
-            )?;
-            counter.encode(metric)?;
-        }
-        Ok(())
     }
 }
 

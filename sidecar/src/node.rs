@@ -15,7 +15,10 @@ pub mod publish;
 pub mod report;
 pub mod served;
 pub mod step;
+#[cfg(test)]
+mod tests;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use finp2p_crds::sidecar_config::{Exception, SidecarConfigStatus};
@@ -63,6 +66,7 @@ pub struct Node {
     timekeeper: Arc<Timekeeper>,
     report: Arc<dyn Report>,
     counters: Arc<audit::Counters>,
+    wants_restart: AtomicBool,
     /// One look at a time; held through all of it, and by nobody else.
     work: Mutex<Work>,
     /// What was kept last; held while it is kept.
@@ -112,6 +116,7 @@ impl Node {
             timekeeper: Arc::new(Timekeeper::resume(floor)),
             report: parts.report,
             counters: Arc::new(audit::Counters::new()),
+            wants_restart: AtomicBool::new(false),
             work: Mutex::default(),
             kept: Mutex::default(),
             inner: Mutex::new(Inner {
@@ -173,9 +178,21 @@ impl Node {
         }
     }
 
+    /// Whether the store, which a full disk had stopped, would go on after a restart.
+    #[must_use]
+    pub fn wants_restart(&self) -> bool {
+        self.wants_restart.load(Ordering::Relaxed)
+    }
+
     /// What keeps the node from serving, in a sentence; `None` when it serves.
     #[must_use]
     pub fn missing(&self, now: Timestamp) -> Option<String> {
+        if let Some(error) = self.audit.trouble() {
+            return Some(format!("nothing is answered without its audit: {error}"));
+        }
+        if let Some(error) = self.store.trouble() {
+            return Some(error.to_string());
+        }
         let inner = self.inner();
         let Some(standing) = inner.tracker.standing(now) else {
             return Some(inner.trouble.clone().unwrap_or_else(|| {

@@ -76,6 +76,12 @@ pub enum RunError {
         source: std::io::Error,
     },
     /// A part of the node panicked: a fault of ours.
+    /// The private store has stopped, and a restart mends it.
+    #[error(
+        "the private store stopped on a full disk, which takes writes again: the node ends to be \
+         started again, and reads the store anew"
+    )]
+    StoreStopped,
     #[error("a part of the node failed")]
     Failed(#[from] JoinError),
 }

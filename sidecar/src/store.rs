@@ -16,6 +16,8 @@
 //! - **Sealed.** No byte of a value or of its name is readable on disk without the store key.
 //! - **Fail-stop.** After a failed write or sync nothing more is accepted until a restart. Reads
 //!   go on showing what was acknowledged; where the database cannot any more, they are an error.
+//!   A store that a full disk has stopped says when the disk takes writes again: then a restart
+//!   mends it, and the node ends for one. After a failed sync nothing is mended by itself.
 //!
 //! The trait is synchronous and knows no runtime: asynchronous callers use a blocking thread.
 
@@ -224,6 +226,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// passed: nothing was written. [`StoreError::Stopped`] when the store has failed, now or
     /// before: the writes are to be taken as lost.
     fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+
+    /// Why nothing is accepted any more; `None` while all is well.
+    fn trouble(&self) -> Option<StoreError> {
+        None
+    }
+
+    /// Whether the store has stopped, and would go on after a restart now. Tries the disk; ask
+    /// every few seconds at most.
+    fn wants_restart(&self) -> bool {
+        false
+    }
 
     /// Sets one row. See [`Store::commit`].
     ///

@@ -71,7 +71,8 @@ pub(super) fn settle<T>(
     match api.local.trail.record(&[decision.into()]) {
         Ok(()) => outcome,
         Err(error) => {
-            tracing::error!(%error, reference, "a request to the local API could not be audited");
+            // The log itself says once that it cannot be written.
+            tracing::debug!(%error, reference, "a request to the local API could not be audited");
             Err(caller.problem(Code::Unavailable).saying(
                 "The audit log takes no entry, so nothing is answered: free space on the node's volume.",
             ))

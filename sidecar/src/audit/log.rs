@@ -4,6 +4,7 @@ use std::{
     fmt,
     fs::{File, OpenOptions},
     io::{self, BufReader, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -19,6 +20,9 @@ use super::{
     segment::{self, Header},
     verify::{Lines, Walk},
 };
+
+/// What is written to see whether the disk takes anything: a block, into which most entries fit.
+const TRY_BYTES: usize = 4096;
 
 /// Where an entry stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,10 @@ pub(super) trait Disk: Send + Sync {
     }
     fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_data()
+    }
+    /// Writes as much as an entry takes to a file without a name, which is gone when it is closed.
+    fn try_write(&self, dir: &Path) -> io::Result<()> {
+        tempfile::tempfile_in(dir)?.write_all(&[0; TRY_BYTES])
     }
 }
 
@@ -60,6 +68,8 @@ struct Writer {
     /// Last entry that is known to be on disk.
     synced: u64,
     stopped: Option<&'static str>,
+    /// Why the disk did not take what was last tried.
+    failing: Option<AuditError>,
 }
 
 impl Writer {
@@ -70,6 +80,26 @@ impl Writer {
     fn going(&self) -> Result<(), AuditError> {
         self.stopped
             .map_or(Ok(()), |step| Err(AuditError::Stopped { step }))
+    }
+
+    /// Remembers how an attempt went, and says so when that is another than before: without an
+    /// entry nothing is answered, and a person on call must find the reason in the log.
+    fn note(&mut self, attempt: Result<(), AuditError>) -> Result<(), AuditError> {
+        match (&attempt, &self.failing) {
+            (Err(error), None) => {
+                let source = std::error::Error::source(error).map(ToString::to_string);
+                tracing::error!(%error, source, "nothing is answered until the audit log can be written");
+            }
+            (Ok(()), Some(_)) => tracing::info!("the audit log can be written again"),
+            _ => {}
+        }
+        self.failing = attempt.as_ref().err().cloned();
+        attempt
+    }
+
+    fn stop(&mut self, step: &'static str) -> Result<(), AuditError> {
+        self.stopped = Some(step);
+        self.note(Err(AuditError::Stopped { step }))
     }
 }
 
@@ -148,7 +178,8 @@ impl Audit {
                 walk.next += 1;
                 lines.extend(segment::line(&walk.chain, &bytes));
             }
-            self.write(&mut writer, &lines)?;
+            let written = self.write(&mut writer, &lines);
+            writer.note(written)?;
             writer.walk = walk;
             let position = Position {
                 index: writer.last(),
@@ -183,6 +214,31 @@ impl Audit {
         self.sync_to(last)
     }
 
+    /// Why nothing can be written at present, as of the last attempt; `None` when all is well.
+    #[must_use]
+    pub fn trouble(&self) -> Option<AuditError> {
+        self.writer().failing.clone()
+    }
+
+    /// Looks whether the disk would take an entry, so that [`Audit::trouble`] is true of a node
+    /// that nobody asks anything: it is not ready, and is not asked because it is not ready. Call
+    /// it every few seconds.
+    ///
+    /// # Errors
+    /// [`AuditError::Write`]; [`AuditError::Stopped`] when the file of the log was deleted.
+    pub fn check(&self) -> Result<(), AuditError> {
+        // Without the writer: entries are written meanwhile.
+        let tried = self.disk.try_write(&self.dir);
+        let mut writer = self.writer();
+        writer.going()?;
+        let links = writer.file.metadata().map(|file| file.nlink());
+        if matches!(links, Ok(0)) {
+            return writer.stop("find its file, which was deleted");
+        }
+        let tried = tried.and(links.map(|_| ())).map_err(Arc::new);
+        writer.note(tried.map_err(|source| AuditError::Write { source }))
+    }
+
     /// Identifier of the log, drawn when it was begun: 32 hex digits.
     #[must_use]
     pub fn id(&self) -> String {
@@ -213,7 +269,7 @@ impl Audit {
         let done = self.disk.sync(&file);
         let mut writer = self.writer();
         if done.is_err() {
-            writer.stopped = Some("sync");
+            writer.stop("sync")?;
         }
         writer.going()?;
         writer.synced = writer.synced.max(written);
@@ -232,7 +288,7 @@ impl Audit {
             // Part of the lines may be there: a later entry must not follow half a line.
             let repaired = writer.file.set_len(writer.bytes);
             if repaired.is_err() {
-                writer.stopped = Some("take back half an entry");
+                writer.stop("take back half an entry")?;
             }
             let source = Arc::new(source);
             return Err(AuditError::Write { source });
@@ -244,9 +300,8 @@ impl Audit {
     /// Ends a segment and begins the next. All but the newest segment are on disk.
     fn rotate(&self, writer: &mut Writer) -> Result<(), AuditError> {
         if self.disk.sync(&writer.file).is_err() {
-            writer.stopped = Some("sync");
+            writer.stop("sync")?;
         }
-        writer.going()?;
         writer.synced = writer.last();
         let header = Header::new(&writer.walk.log, writer.walk.next, &writer.walk.chain);
         let (file, bytes) = create(&self.dir, &header)?;
@@ -281,6 +336,7 @@ fn begin(dir: &Path) -> Result<Writer, AuditError> {
         bytes,
         synced: 0,
         stopped: None,
+        failing: None,
     })
 }
 
@@ -355,6 +411,7 @@ fn resume(before: Option<&Path>, first: u64, path: &Path) -> Result<(Writer, Tor
         walk,
         bytes,
         stopped: None,
+        failing: None,
     };
     Ok((writer, torn))
 }

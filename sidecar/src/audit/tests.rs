@@ -321,6 +321,13 @@ impl Disk for Arc<BadDisk> {
         RealDisk.write(file, bytes)
     }
 
+    fn try_write(&self, dir: &Path) -> io::Result<()> {
+        if self.full.load(SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        RealDisk.try_write(dir)
+    }
+
     fn sync(&self, file: &File) -> io::Result<()> {
         self.syncs.fetch_add(1, SeqCst);
         if self.sync_fails.load(SeqCst) {
@@ -347,6 +354,47 @@ fn a_full_disk_refuses_the_entry_and_recovers_without_a_restart() {
     let summary = verify(dir.path()).unwrap();
     assert_eq!((summary.entries, summary.torn_bytes), (2, 0));
     assert_eq!(summary.chain, position.chain);
+}
+
+#[test]
+fn the_log_knows_that_it_cannot_be_written_and_when_it_can_again() {
+    let dir = TempDir::new().unwrap();
+    let disk = Arc::new(BadDisk::default());
+    let audit = small_segments(dir.path(), Box::new(disk.clone()));
+    audit.check().unwrap();
+    assert!(audit.trouble().is_none());
+    // Nobody asks for an entry, and it is noticed.
+    disk.full.store(true, SeqCst);
+    assert!(audit.trouble().is_none());
+    assert!(matches!(audit.check(), Err(AuditError::Write { .. })));
+    assert!(matches!(audit.trouble(), Some(AuditError::Write { .. })));
+    disk.full.store(false, SeqCst);
+    audit.check().unwrap();
+    assert!(audit.trouble().is_none());
+    // An entry notices it too, either way.
+    disk.full.store(true, SeqCst);
+    audit.append(&decision("refused")).unwrap_err();
+    assert!(audit.trouble().is_some());
+    disk.full.store(false, SeqCst);
+    audit.append(&decision("written")).unwrap();
+    assert!(audit.trouble().is_none());
+    // To look leaves nothing behind.
+    let files: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+}
+
+#[test]
+fn a_log_whose_files_were_deleted_stops() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("audit");
+    let audit = Audit::open(&path, NOW).unwrap();
+    audit.append(&decision("written")).unwrap();
+    fs::remove_file(only_segment(&path)).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(audit.check(), Err(AuditError::Stopped { .. })));
+        assert!(audit.append(&decision("lost")).is_err());
+    }
+    assert!(audit.trouble().unwrap().to_string().contains("deleted"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! The node's state is locked only to read or swap it, so that whoever asks for it (the local
 //! API, probes, metrics) never waits for a disk, a decoding, or thousands of contents.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,6 +19,9 @@ use crate::config::{Applied, Outcome, Stamp, Standing};
 use crate::primary::Primary;
 use crate::store::{Key, Space};
 
+/// How often it is looked whether the volume takes what is written: a node that cannot write is not
+/// ready, and whoever probes it asks about as often.
+const CHECK_EVERY: SignedDuration = SignedDuration::from_secs(5);
 /// How often time floor and last contact are kept: a restart forgets at most this much.
 const KEEP_EVERY: SignedDuration = SignedDuration::from_secs(60);
 pub(super) const TIME_FLOOR: &str = "floor";
@@ -39,6 +43,7 @@ pub(super) struct Work {
     /// What the source looked like when it was read last without trouble.
     stamp: Option<Stamp>,
     publisher: Publisher,
+    checked_at: Option<Timestamp>,
     kept_at: Option<Timestamp>,
 }
 
@@ -207,17 +212,33 @@ impl Node {
     }
 
     fn housekeep(&self, now: Timestamp, work: &mut Work) {
-        if let Some(entry) = self.counters.due(now)
+        let due = |last: Option<Timestamp>, every| {
+            last.is_none_or(|at| now.duration_since(at).abs() >= every)
+        };
+        if due(work.checked_at, CHECK_EVERY) {
+            work.checked_at = Some(now);
+            self.check_volume();
+        }
+        // Not while nothing can be written: they are counted on.
+        if self.audit.trouble().is_none()
+            && let Some(entry) = self.counters.due(now)
             && let Err(error) = self.audit.append(&entry)
         {
-            tracing::error!(%error, "counted refusals could not be audited");
+            tracing::error!(%error, "counted refusals are not audited yet");
+            self.counters.put_back(entry);
         }
-        let due = work
-            .kept_at
-            .is_none_or(|at| now.duration_since(at).abs() >= KEEP_EVERY);
-        if due {
+        if due(work.kept_at, KEEP_EVERY) {
             work.kept_at = Some(now);
             self.keep_time(now);
+        }
+    }
+
+    /// Looks whether the volume takes what is written.
+    fn check_volume(&self) {
+        // Whoever asks for the trouble is told.
+        let _noted = self.audit.check();
+        if self.store.trouble().is_some() && self.store.wants_restart() {
+            self.wants_restart.store(true, Ordering::Relaxed);
         }
     }
 

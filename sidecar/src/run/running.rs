@@ -87,6 +87,9 @@ impl Running {
             .unwrap_or_default();
         let (node, clock) = (Arc::clone(&self.node), self.clock.clone());
         tokio::task::spawn_blocking(move || node.report(clock.now(), peers)).await?;
+        if self.node.wants_restart() {
+            return Err(RunError::StoreStopped);
+        }
         Ok(tick.more)
     }
 
@@ -107,11 +110,11 @@ impl Running {
         };
         reader.set_identity(Arc::clone(&served.identity));
         let facts = &served.applied.facts;
+        // Suspended ones too: the reader asks nothing of them and can say why.
+        reader.set_peers(facts.peers().iter().map(|peer| peer.payload.clone()));
         self.admissions
             .retain(|organization| facts.reader(organization).is_ok());
         Ok(())
-        // Suspended ones too: the reader asks nothing of them and can say why.
-        reader.set_peers(facts.peers().iter().map(|peer| peer.payload.clone()));
     }
 
     async fn start(

@@ -21,9 +21,9 @@ mod view;
 use std::{
     fmt,
     fs::File,
-    io,
+    io::{self, Write as _},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -43,8 +43,32 @@ use view::{Before, View};
 /// Largest batch that is handed to the database at once, in bytes of rows and keys.
 const MAX_BATCH_BYTES: usize = 256 * 1024;
 
+/// What must be free before a stopped store is opened again, in bytes: opening writes keyring,
+/// watermark and whatever the database tidies up, which is a fraction of it.
+const ROOM_TO_OPEN_BYTES: usize = 4 * 1024 * 1024;
+
+/// Why a store has stopped.
+#[derive(Debug)]
+struct Stop {
+    /// The step that failed.
+    step: &'static str,
+    /// Whether the disk was full and said so at once, so that nothing on it is in doubt. After a
+    /// failed sync it is, and the next start would not see it, because the pages in memory look
+    /// whole: that is for a person, who looks after the volume first.
+    full: bool,
+}
+
 /// How rows reach the disk: the one place where tests let a disk fail, or count.
 trait Disk: Send + Sync {
+    /// Whether the volume of the store takes [`ROOM_TO_OPEN_BYTES`].
+    fn has_room(&self, dir: &Path) -> bool {
+        let room = vec![0; ROOM_TO_OPEN_BYTES];
+        // A file without a name, gone when it is closed.
+        tempfile::tempfile_in(dir)
+            .and_then(|mut file| file.write_all(&room))
+            .is_ok()
+    }
+
     /// Brings the database's file to disk, after the database was told to flush.
     fn sync(&self, rows: &File) -> io::Result<()> {
         rows.sync_data()
@@ -69,7 +93,7 @@ pub struct SledStore {
     turn: Mutex<()>,
     view: RwLock<View>,
     /// The first step that failed; set once, and nothing is accepted any more.
-    stopped: OnceLock<&'static str>,
+    stopped: OnceLock<Stop>,
     dir: PathBuf,
     _lock: DirectoryLock,
 }
@@ -122,6 +146,15 @@ impl Store for SledStore {
             .collect::<Result<Vec<_>, _>>()?;
         let revision = self.apply(changes)?;
         self.settle(revision)
+    }
+
+    fn trouble(&self) -> Option<StoreError> {
+        self.going().err()
+    }
+
+    fn wants_restart(&self) -> bool {
+        let full = self.stopped.get().is_some_and(|stop| stop.full);
+        full && self.disk.has_room(&self.dir)
     }
 }
 
@@ -268,9 +301,9 @@ impl SledStore {
         self.write("flush", |rows| rows.flush())?;
         // Never tried again: after a failed sync nobody can tell which pages were dropped.
         let synced = self.disk.sync(&self.file);
-        synced.map_err(|error| self.stop("sync", &error))?;
+        synced.map_err(|error| self.stop("sync", &error, false))?;
         let raised = self.watermark.raise(&self.sealer, applied);
-        raised.map_err(|error| self.stop("write the watermark", &error))?;
+        raised.map_err(|error| self.stop("write the watermark", &error, false))?;
         let mut view = self.view_mut();
         let mut batches = Batches::default();
         for chunks in view.show(applied) {
@@ -297,7 +330,7 @@ impl SledStore {
         read: impl FnOnce(&::sled::Db) -> ::sled::Result<T>,
     ) -> Result<T, StoreError> {
         let done = catch_unwind(AssertUnwindSafe(|| read(&self.rows)));
-        done.map_err(|_| self.stop("read rows", &"panic"))?
+        done.map_err(|_| self.stop("read rows", &"panic", false))?
             .map_err(|source| StoreError::Rows { source })
     }
 
@@ -308,23 +341,23 @@ impl SledStore {
         write: impl FnOnce(&::sled::Db) -> ::sled::Result<T>,
     ) -> Result<T, StoreError> {
         let done = catch_unwind(AssertUnwindSafe(|| write(&self.rows)));
-        done.map_err(|_| self.stop(step, &"panic"))?
-            .map_err(|error| self.stop(step, &error))
+        done.map_err(|_| self.stop(step, &"panic", false))?
+            .map_err(|error| self.stop(step, &error, is_full(&error)))
     }
 
     /// Stops the store for good. `why` goes to the log: it is about files, never about values.
-    fn stop(&self, step: &'static str, why: &dyn fmt::Display) -> StoreError {
-        let step = self.stopped.get_or_init(|| {
-            tracing::error!(dir = %self.dir.display(), step, %why, "the store has stopped");
-            step
+    fn stop(&self, step: &'static str, why: &dyn fmt::Display, full: bool) -> StoreError {
+        let stop = self.stopped.get_or_init(|| {
+            tracing::error!(dir = %self.dir.display(), step, full, %why, "the store has stopped");
+            Stop { step, full }
         });
-        StoreError::Stopped { step }
+        StoreError::Stopped { step: stop.step }
     }
 
     fn going(&self) -> Result<(), StoreError> {
         self.stopped
             .get()
-            .map_or(Ok(()), |step| Err(StoreError::Stopped { step }))
+            .map_or(Ok(()), |stop| Err(StoreError::Stopped { step: stop.step }))
     }
 
     fn view(&self) -> RwLockReadGuard<'_, View> {
@@ -334,6 +367,15 @@ impl SledStore {
     fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
         self.view.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the disk, its quota or the size of a file was used up.
+fn is_full(error: &::sled::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    let ::sled::Error::Io(error) = error else {
+        return false;
+    };
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// Batches of at most [`MAX_BATCH_BYTES`].

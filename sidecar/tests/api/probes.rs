@@ -35,6 +35,23 @@ fn a_node_is_alive_before_it_is_ready_and_says_what_is_missing() {
 }
 
 #[test]
+fn a_node_whose_audit_log_cannot_be_written_is_not_ready() {
+    let world = World::new();
+    assert_eq!(world.prober().get("/readyz").status, 200);
+    world.lose_audit();
+    // Nobody asks the node anything: it finds out by itself.
+    world.pass(5);
+    world.node.tick(world.clock.now());
+    let answer = world.prober().get("/readyz");
+    assert_eq!(answer.status, 503);
+    assert!(answer.text.contains("the audit log"), "{}", answer.text);
+    assert_eq!(world.prober().get("/healthz").status, 200);
+    let status = world.trading().get("/v1/status").body;
+    assert_eq!(status["serving"], false);
+    assert!(status["message"].as_str().unwrap().contains("audit"));
+}
+
+#[test]
 fn metrics_are_scraped_as_openmetrics_and_hold_nothing_private() {
     let world = World::new();
     world

@@ -330,6 +330,11 @@ impl World {
     }
 
     /// What the audit log holds.
+    /// Deletes the files of the audit log under the node.
+    pub fn lose_audit(&self) {
+        fs::remove_dir_all(self.folder.path().join("audit")).unwrap();
+    }
+
     pub fn all_entries(&self) -> Vec<Value> {
         let mut entries = Vec::new();
         audit::visit(&self.folder.path().join("audit"), &mut |_, text| {

@@ -8,6 +8,8 @@ mod tamper;
 
 use std::{fs, path::Path, time::Duration};
 
+use tempfile::TempDir;
+
 use super::SledStore;
 use crate::store::{Key, Space, Store as _, StoreError, StoreKey, Value};
 
@@ -80,4 +82,18 @@ fn listing(store: &SledStore) -> Vec<(Key, Value)> {
     spaces
         .flat_map(|space| store.list(space, "").unwrap())
         .collect()
+}
+
+#[test]
+fn a_store_that_a_full_disk_stopped_wants_a_restart_as_soon_as_there_is_room() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path()).unwrap();
+    assert!(store.trouble().is_none() && !store.wants_restart());
+    store.stop("write rows", &"no space left", true);
+    assert!(store.trouble().is_some() && store.wants_restart());
+    // To look leaves nothing behind.
+    let names = |dir: &Path| fs::read_dir(dir).unwrap().count();
+    let files = names(dir.path());
+    assert!(store.wants_restart());
+    assert_eq!(names(dir.path()), files);
 }

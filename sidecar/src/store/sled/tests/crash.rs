@@ -169,6 +169,10 @@ fn fills_the_disk() {
     }
     let refused = store.put(key("more"), value(1, 1));
     assert!(matches!(refused, Err(StoreError::Stopped { .. })));
+    let full = store.stopped.get().unwrap().full;
+    // The disk is full still: a restart would not help.
+    assert!(store.trouble().is_some() && !store.wants_restart());
+    say(&format!("full {full}"));
     // A read that needs the disk may meet the failure again, but never another value.
     match store.get(&row_name(round, 0, 0)) {
         Ok(read) => assert_eq!(read, Some(numbered(round, 0, 0))),
@@ -202,6 +206,7 @@ fn a_full_disk_stops_the_store_and_loses_nothing_that_was_acknowledged() {
         "{:?}",
         lines.last()
     );
+    assert!(lines.contains(&"full true"), "{lines:?}");
     assert!(lines.contains(&"read"));
     let seen = acks(lines.iter().map(|line| (*line).to_owned()));
     assert!(!seen.is_empty());
@@ -377,6 +382,8 @@ fn a_failed_sync_stops_the_store_and_shows_nothing_that_may_be_lost() {
     assert_eq!(listing(&store), before);
     assert_eq!(store.get(&key("a")).unwrap(), Some(value(3000, 1)));
     assert_eq!(store.get(&key("c")).unwrap(), None);
+    // Nobody knows what is on the disk: no restart by itself, however much room there is.
+    assert!(store.trouble().is_some() && !store.wants_restart());
     drop(store);
     // After a restart the commit is there or not, but never in part.
     let after = listing(&open(dir.path()).unwrap());
