@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use tokio::task::JoinError;
 
 use crate::api::probes::{self, Probes};
+use crate::api::serve::{API_CONNECTIONS_MAX, PROBE_CONNECTIONS_MAX};
 use crate::api::{self, Local};
 use crate::args::Args;
 use crate::audit::Audit;
@@ -75,13 +76,13 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
-    /// A part of the node panicked: a fault of ours.
     /// The private store has stopped, and a restart mends it.
     #[error(
         "the private store stopped on a full disk, which takes writes again: the node ends to be \
          started again, and reads the store anew"
     )]
     StoreStopped,
+    /// A part of the node panicked: a fault of ours.
     #[error("a part of the node failed")]
     Failed(#[from] JoinError),
 }
@@ -128,8 +129,14 @@ pub async fn run(args: Args, clock: Clock, stop: impl Future<Output = ()>) -> Re
         clock,
         metrics,
     });
-    let api = tokio::spawn(serve(api_listener, local, stopped.clone()));
-    let probes = tokio::spawn(serve(metrics_listener, probes, stopped.clone()));
+    let api = serve(api_listener, local, API_CONNECTIONS_MAX, stopped.clone());
+    let probes = serve(
+        metrics_listener,
+        probes,
+        PROBE_CONNECTIONS_MAX,
+        stopped.clone(),
+    );
+    let (api, probes) = (tokio::spawn(api), tokio::spawn(probes));
     let syncs = tokio::spawn(sync_audit(audit, stopped));
     tracing::info!(api = %args.api, metrics = %args.metrics, configuration = origin.name, "started; waiting for configuration");
 
@@ -146,8 +153,13 @@ pub async fn run(args: Args, clock: Clock, stop: impl Future<Output = ()>) -> Re
 }
 
 /// Serves HTTP until the node ends.
-async fn serve(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {
-    api::serve::serve(listener, router, async move {
+async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    connections_max: usize,
+    mut stopped: watch::Receiver<bool>,
+) {
+    api::serve::serve(listener, router, connections_max, async move {
         let _sender_gone = stopped.wait_for(|stopped| *stopped).await;
     })
     .await;

@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use finp2p_sidecar::api::REQUESTS_MAX;
+use finp2p_sidecar::api::serve::PROBE_CONNECTIONS_MAX;
 use serde_json::json;
 
+use crate::program::DEADLINE;
 use crate::world::{World, token};
 
 const BODY: &[u8] = br#"{"isin":"XS1"}"#;
@@ -112,6 +114,35 @@ fn a_head_that_is_too_large_is_refused() {
         assert_eq!(&answer, b"HTTP/1.1 431");
     }
     assert_eq!(world.trading().get("/v1/status").status, 200);
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)] // how long it took is what is tested
+fn connections_that_say_nothing_keep_nobody_out() {
+    let world = World::new();
+    let silent = || TcpStream::connect(world.probes).unwrap();
+    let half = || {
+        let mut stream = silent();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHo").unwrap();
+        stream
+    };
+    let mut streams: Vec<_> = (0..PROBE_CONNECTIONS_MAX)
+        .flat_map(|_| [silent(), half()])
+        .collect();
+    // They would be closed by themselves after ten seconds.
+    let begin = Instant::now();
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(world.prober().get(path).status, 200, "{path}");
+    }
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begin.elapsed()
+    );
+    // Whoever came first went first.
+    let oldest = &mut streams[0];
+    oldest.set_read_timeout(Some(DEADLINE)).unwrap();
+    assert_eq!(oldest.read(&mut [0; 1]).unwrap_or(0), 0);
 }
 
 #[test]

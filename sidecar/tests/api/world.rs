@@ -16,6 +16,7 @@ use finp2p_crds::sidecar_config::{NodeLimits, RawEntry, Root, SLICE_MAX_ENTRIES,
 use finp2p_crds::{SidecarConfig, SidecarConfigSpec};
 use finp2p_sidecar::api::auth::{Callers, Tokens};
 use finp2p_sidecar::api::probes::{self, Probes};
+use finp2p_sidecar::api::serve::{API_CONNECTIONS_MAX, PROBE_CONNECTIONS_MAX};
 use finp2p_sidecar::api::{self, Local, Peers, serve};
 use finp2p_sidecar::audit::{self, Audit, AuditError, Entry};
 use finp2p_sidecar::clock::Clock;
@@ -190,8 +191,8 @@ impl World {
         });
         let runtime = Runtime::new().unwrap();
         let (stop, stopped) = watch::channel(false);
-        let (api, served) = start(&runtime, router, stopped.clone());
-        let (probes, _) = start(&runtime, probing, stopped);
+        let (api, served) = start(&runtime, router, API_CONNECTIONS_MAX, stopped.clone());
+        let (probes, _) = start(&runtime, probing, PROBE_CONNECTIONS_MAX, stopped);
         Self {
             node,
             bank: Bank::new("bank-b"),
@@ -329,12 +330,12 @@ impl World {
         self.full.store(full, Ordering::SeqCst);
     }
 
-    /// What the audit log holds.
     /// Deletes the files of the audit log under the node.
     pub fn lose_audit(&self) {
         fs::remove_dir_all(self.folder.path().join("audit")).unwrap();
     }
 
+    /// What the audit log holds.
     pub fn all_entries(&self) -> Vec<Value> {
         let mut entries = Vec::new();
         audit::visit(&self.folder.path().join("audit"), &mut |_, text| {
@@ -407,6 +408,7 @@ fn now() -> Timestamp {
 fn start(
     runtime: &Runtime,
     router: axum::Router,
+    connections_max: usize,
     mut stopped: watch::Receiver<bool>,
 ) -> (SocketAddr, tokio::task::JoinHandle<()>) {
     let listener = runtime
@@ -414,7 +416,7 @@ fn start(
         .unwrap();
     let address = listener.local_addr().unwrap();
     let served = runtime.spawn(async move {
-        serve::serve(listener, router, async move {
+        serve::serve(listener, router, connections_max, async move {
             let _gone = stopped.wait_for(|stop| *stop).await;
         })
         .await;
