@@ -52,8 +52,9 @@ pub use error::{AnswerFault, Fault, FetchError, HelloFault, Hinted, LocalFault, 
 pub use peer::Contact;
 pub use record::Fetched;
 
-/// Pages of one catalogue: at 256 items a page ten thousand assets and as many again.
-const CATALOG_PAGES_MAX: usize = 80;
+/// Pages of a peer that are asked for to make one part of its catalogue. A thousand resources are
+/// four; pages of which the peer has looked at assets without content lead on with fewer.
+const CATALOG_PAGES_MAX: usize = 16;
 
 /// Asks other organizations for what they share. One for the node; everything takes `&self`.
 pub struct Reader {
@@ -65,6 +66,15 @@ pub struct Reader {
     counters: Arc<ReaderCounters>,
     identity: RwLock<Option<Arc<Identity>>>,
     peers: RwLock<HashMap<String, Arc<Peer>>>,
+}
+
+/// A part of what a peer shares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The resources.
+    pub items: Vec<CatalogItem>,
+    /// After which one to go on; absent when there is no more. It may be one that is not listed.
+    pub next: Option<Resource>,
 }
 
 /// The time, unix seconds.
@@ -168,18 +178,29 @@ impl Reader {
             .map_err(|fault| self.rejected(fault, reference))
     }
 
-    /// Everything that `organization` shares with this node, ascending by resource id.
+    /// What `organization` shares with this node, ascending by resource id: at most `most`
+    /// resources after the one that a part before named as its `next`.
     ///
     /// # Errors
     /// [`FetchError`].
-    pub async fn catalog(&self, organization: &str) -> Result<Vec<CatalogItem>, FetchError> {
+    pub async fn catalog(
+        &self,
+        organization: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Listed, FetchError> {
         let (identity, peer) = self.parties(organization).map_err(unsent)?;
-        let mut items: Vec<CatalogItem> = Vec::new();
-        let mut after = None;
+        let after = after.map(Resource::new).transpose();
+        let mut listed = Listed {
+            items: Vec::new(),
+            next: after.map_err(|_| unsent(LocalFault::Bounds))?,
+        };
         for _ in 0..CATALOG_PAGES_MAX {
+            let room = most.saturating_sub(listed.items.len());
+            let after = listed.next.take();
             let body = Body::Catalog(Catalog {
                 after: after.clone(),
-                max: CATALOG_PAGE_MAX as u64,
+                max: room.clamp(1, CATALOG_PAGE_MAX) as u64,
             });
             let question = Question {
                 peer: &peer,
@@ -191,13 +212,13 @@ impl Reader {
             let reference = answered.reference;
             let page = catalog_page(answered, organization, after.as_ref())
                 .map_err(|fault| self.rejected(fault, reference))?;
-            items.extend(page.items);
-            after = page.next;
-            if after.is_none() {
+            listed.items.extend(page.items);
+            listed.next = page.next;
+            if listed.next.is_none() || listed.items.len() >= most {
                 break;
             }
         }
-        Ok(items)
+        Ok(listed)
     }
 
     /// Makes sure that the record key `kid` of `organization` is known and certified at

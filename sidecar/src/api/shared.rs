@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::{Extension, Json};
+use finp2p_crds::ResourceId;
 use finp2p_wire::error::Code;
 use finp2p_wire::message::{self, CatalogItem, Mode};
 use futures::StreamExt as _;
@@ -18,7 +19,7 @@ use super::Api;
 use super::gate::{Caller, missing};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::trail::{Finding, blocking, settled};
-use crate::reader::{FetchError, Reader};
+use crate::reader::{FetchError, Listed, Reader};
 
 /// Longest for all peers together: below what one request may take, so that peers that do not
 /// answer are told one by one.
@@ -26,7 +27,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Peers asked at once: all of a network of the size we aim at, so that those that do not answer
 /// keep nobody waiting.
 const PEERS_AT_ONCE: usize = 128;
-/// Resources of one peer in one answer.
+/// Resources of one peer in one answer; four pages of the peer.
 const PAGE_MAX: usize = 1000;
 
 /// What peers share.
@@ -46,7 +47,8 @@ struct SharedByPeer {
     organization_id: String,
     /// What it shares, by resource id.
     resources: Vec<Resource>,
-    /// Ask for this `peer` and what comes `after` this resource; absent on the last page.
+    /// Ask for this `peer` and what comes `after` this resource, which need not be listed; absent on
+    /// the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
     /// Why the peer could not be asked; then the list says nothing.
@@ -168,21 +170,33 @@ pub(super) async fn list(
 
 async fn listed(api: &Arc<Api>, caller: &Caller, filter: Filter) -> Result<Shared, Problem> {
     let reader = reader(api, caller).await?;
+    let query = |sentence: &str| {
+        caller
+            .problem(Code::Malformed)
+            .titled("query")
+            .saying(sentence)
+    };
+    let after = filter.after.as_deref();
     let Some(peer) = filter.peer else {
-        if filter.after.is_some() {
-            return Err(caller
-                .problem(Code::Malformed)
-                .titled("query")
-                .saying("`after` goes on in the list of one peer: name it as `peer`."));
+        if after.is_some() {
+            return Err(query(
+                "`after` goes on in the list of one peer: name it as `peer`.",
+            ));
         }
         return Ok(Shared {
             peers: all(caller, &reader).await,
         });
     };
-    let items = reader.catalog(&peer).await;
-    let items = items.map_err(|error| unanswered(caller, &error))?;
+    let resource = after.map(str::parse::<ResourceId>).transpose();
+    if resource.map_or(true, |id| id.is_some_and(|id| id.organization() != peer)) {
+        return Err(query(
+            "`after` takes what the page before has as `next`: a resource id of the peer.",
+        ));
+    }
+    let listed = reader.catalog(&peer, after, PAGE_MAX).await;
+    let listed = listed.map_err(|error| unanswered(caller, &error))?;
     Ok(Shared {
-        peers: vec![SharedByPeer::page(peer, items, filter.after.as_deref())],
+        peers: vec![SharedByPeer::listed(peer, listed)],
     })
 }
 
@@ -198,8 +212,9 @@ async fn all(caller: &Caller, reader: &Reader) -> Vec<SharedByPeer> {
         .collect();
     let deadline = Instant::now() + LIST_TIMEOUT;
     let asked = organizations.into_iter().map(|organization| async move {
-        match timeout_at(deadline, reader.catalog(&organization)).await {
-            Ok(Ok(items)) => SharedByPeer::page(organization, items, None),
+        let first = reader.catalog(&organization, None, PAGE_MAX);
+        match timeout_at(deadline, first).await {
+            Ok(Ok(listed)) => SharedByPeer::listed(organization, listed),
             Ok(Err(error)) => SharedByPeer::failed(organization, unanswered(caller, &error)),
             Err(_) => SharedByPeer::failed(organization, caller.problem(Code::Timeout)),
         }
@@ -228,25 +243,18 @@ pub(super) fn unanswered(caller: &Caller, error: &FetchError) -> Problem {
         |reference| reference.to_string(),
     );
     Problem::new(error.code(), reference)
+        .to(&caller.client)
         .titled(error.slug())
         .saying(error.sentence())
         .retry_after(error.retry_s())
 }
 
 impl SharedByPeer {
-    fn page(organization_id: String, items: Vec<CatalogItem>, after: Option<&str>) -> Self {
-        let mut rest = items
-            .into_iter()
-            .filter(|item| after.is_none_or(|after| item.r.as_str() > after));
-        let resources: Vec<Resource> = rest.by_ref().take(PAGE_MAX).map(Resource::from).collect();
-        let next = rest
-            .next()
-            .and_then(|_| resources.last().map(|last| last.resource_id.clone()));
+    fn listed(organization_id: String, listed: Listed) -> Self {
         Self {
-        .to(&caller.client)
             organization_id,
-            resources,
-            next,
+            resources: listed.items.into_iter().map(Resource::from).collect(),
+            next: listed.next.map(|next| next.to_string()),
             problem: None,
         }
     }

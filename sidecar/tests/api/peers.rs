@@ -1,6 +1,7 @@
 //! What comes from peers: a real reader and network, and a Primary on the other end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use finp2p_sidecar::api::Peers;
 use finp2p_sidecar::network::{Admissions, Bounds, Responder};
@@ -8,12 +9,14 @@ use finp2p_sidecar::reader::{Reader, ReaderCounters};
 use finp2p_sidecar::request::Incarnations;
 use finp2p_sidecar::request::time::Timekeeper;
 use finp2p_sidecar::store::MemoryStore;
+use finp2p_wire::cbor::{List, Text};
 use finp2p_wire::error::Code;
+use finp2p_wire::message::{self, Body, CatalogPage};
 use serde_json::{Value, json};
 
 use crate::bank::Bank;
 use crate::node::{Node, echo};
-use crate::primary::{BOND, Primary, SECRET, hint};
+use crate::primary::{BOND, Heard, Primary, SECRET, hint};
 use crate::world::{Config, World};
 
 /// bank-b with its way to bank-a, which answers, and to bank-c, which is down.
@@ -182,13 +185,7 @@ fn a_fetch_that_is_not_of_its_shape_asks_nobody() {
     }
     let large = json!({"resource": "x".repeat(128 * 1024)});
     market.fetch(&large).refusal(413, 9001, "too-large");
-    assert_eq!(
-        market
-            .primary
-            .requests
-            .load(std::sync::atomic::Ordering::Relaxed),
-        0
-    );
+    assert_eq!(market.primary.requests.load(Ordering::Relaxed), 0);
 }
 
 #[test]
@@ -243,8 +240,49 @@ fn the_list_of_one_peer_is_that_peers_or_its_problem() {
     get("/v1/shared?peer=bank-x").refusal(400, 9007, "not-primary");
     get("/v1/shared?after=x").refusal(400, 1002, "query");
     get("/v1/shared?page=2").refusal(400, 1002, "query");
+    for after in ["x", "bank-c:102:X"] {
+        let answer = get(&format!("/v1/shared?peer=bank-a&after={after}"));
+        let detail = answer.refusal(400, 1002, "query");
+        assert!(detail.contains("next"), "{detail}");
+    }
     let entries = market.world.entries_of("api.list-shared");
-    assert_eq!(entries.len(), 6);
+    assert_eq!(entries.len(), 8);
+}
+
+#[test]
+fn a_page_of_the_list_goes_on_where_the_peer_says() {
+    let market = Market::open();
+    market.primary.twist(|primary, heard| {
+        let Heard::Request { request, digest } = heard else {
+            return None;
+        };
+        let Body::Catalog(catalog) = &request.body else {
+            return None;
+        };
+        let first = catalog.after.as_ref().map_or(0, |after| {
+            after.as_str()["bank-a:102:N".len()..].parse().unwrap()
+        });
+        let last = 1500.min(first + usize::try_from(catalog.max).unwrap());
+        let id = |n: usize| format!("bank-a:102:N{n:04}");
+        let items = (first..last).map(|n| primary.item(&id(n + 1))).collect();
+        let (mut response, _) = primary.response(request, *digest);
+        response.answer = message::Answer::Catalog(CatalogPage {
+            items: List::new(items).unwrap(),
+            next: (last < 1500).then(|| Text::new(id(last)).unwrap()),
+        });
+        Some(primary.reply(&response, &[]))
+    });
+    let page = |path: &str| market.world.trading().get(path).body["peers"][0].take();
+    let asked = || market.primary.requests.load(Ordering::Relaxed);
+    let first = page("/v1/shared?peer=bank-a");
+    assert_eq!(first["resources"].as_array().unwrap().len(), 1000);
+    assert_eq!(first["next"], "bank-a:102:N1000");
+    assert_eq!(asked(), 4);
+    let second = page("/v1/shared?peer=bank-a&after=bank-a:102:N1000");
+    assert_eq!(second["resources"].as_array().unwrap().len(), 500);
+    assert_eq!(second["resources"][0]["resourceId"], "bank-a:102:N1001");
+    assert_eq!(second["next"], Value::Null);
+    assert_eq!(asked(), 4 + 2);
 }
 
 #[test]

@@ -121,10 +121,14 @@ impl Primary {
                 });
                 message::Answer::Fetch(List::new(answers.collect()).unwrap())
             }
-            Body::Catalog(_) => message::Answer::Catalog(CatalogPage {
-                items: List::new(vec![self.item(BOND)]).unwrap(),
-                next: None,
-            }),
+            Body::Catalog(catalog) => {
+                let is_after = |id: &str| catalog.after.as_ref().is_none_or(|a| id > a.as_str());
+                let ids = [BOND].into_iter().filter(|id| is_after(id));
+                message::Answer::Catalog(CatalogPage {
+                    items: List::new(ids.map(|id| self.item(id)).collect()).unwrap(),
+                    next: None,
+                })
+            }
             Body::Keys(_) => message::Answer::Keys(KeysAnswer { certs: None }),
         };
         (

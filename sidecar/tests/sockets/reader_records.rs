@@ -11,7 +11,7 @@ use finp2p_wire::message::{self, Body, CatalogPage, FetchAnswer, KeysAnswer};
 use crate::bank::Bank;
 use crate::node::soon;
 use crate::primary::{BOND, Heard, Primary, SECRET, signed, terms};
-use crate::reader::scene;
+use crate::reader::{Scene, scene};
 
 /// Makes the Primary give this record for whatever is fetched.
 fn give(
@@ -174,11 +174,10 @@ async fn a_key_that_another_organization_certified_signs_no_record() {
     ));
 }
 
-#[tokio::test]
-async fn a_catalogue_is_followed_page_by_page() {
-    let scene = scene().await;
-    let ids = ["bank-a:102:A", "bank-a:102:B", "bank-a:102:C"];
-    scene.primary.twist(move |primary, heard| {
+/// Makes the Primary list these, at most two on a page and never more than it is asked for; a page
+/// of `silent` assets lists nothing and leads on.
+fn list(primary: &Primary, ids: &'static [&'static str], silent: &'static [&'static str]) {
+    primary.twist(move |primary, heard| {
         let Heard::Request { request, digest } = heard else {
             return None;
         };
@@ -186,21 +185,94 @@ async fn a_catalogue_is_followed_page_by_page() {
             return None;
         };
         let after = catalog.after.as_ref().map(|id| id.as_str());
-        let id = ids
-            .into_iter()
-            .find(|id| after.is_none_or(|after| *id > after))?;
+        let rest = ids
+            .iter()
+            .filter(|id| after.is_none_or(|after| **id > after));
+        let most = usize::try_from(catalog.max).unwrap().min(2);
+        let page: Vec<&str> = rest.clone().copied().take(most).collect();
+        let next = page.last().filter(|_| rest.count() > page.len());
+        let next = next.map(|next| Text::new(*next).unwrap());
+        let listed = page.iter().filter(|id| !silent.contains(id));
+        let items = listed.map(|id| primary.item(id)).collect();
+        let items = List::new(items).unwrap();
         let (mut response, _) = primary.response(request, *digest);
-        let item = primary.item(id);
-        let next = (id != ids[2]).then(|| item.r.clone());
-        let items = List::new(vec![item]).unwrap();
         response.answer = message::Answer::Catalog(CatalogPage { items, next });
         Some(primary.reply(&response, &[]))
     });
-    let items = soon("the catalogue", scene.reader.catalog("bank-a"))
+}
+
+/// What the reader lists, where to go on, and how many requests it took.
+async fn listed(
+    scene: &Scene,
+    after: Option<&str>,
+    most: usize,
+) -> (Vec<String>, Option<String>, usize) {
+    let requests = || scene.primary.requests.load(Ordering::Relaxed);
+    let before = requests();
+    let part = soon("the catalogue", scene.reader.catalog("bank-a", after, most))
         .await
         .unwrap();
-    let listed: Vec<_> = items.iter().map(|item| item.r.as_str()).collect();
-    assert_eq!(listed, ids);
+    let ids = part.items.iter().map(|item| item.r.to_string()).collect();
+    let next = part.next.map(|next| next.to_string());
+    (ids, next, requests() - before)
+}
+
+const A_TO_E: &[&str] = &[
+    "bank-a:102:A",
+    "bank-a:102:B",
+    "bank-a:102:C",
+    "bank-a:102:D",
+    "bank-a:102:E",
+];
+
+fn ids(range: std::ops::Range<usize>) -> Vec<String> {
+    A_TO_E[range].iter().map(|id| (*id).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_catalogue_is_followed_page_by_page() {
+    let scene = scene().await;
+    list(&scene.primary, A_TO_E, &[]);
+    assert_eq!(listed(&scene, None, 1000).await, (ids(0..5), None, 3));
+}
+
+#[tokio::test]
+async fn a_part_of_a_catalogue_costs_its_own_pages_and_no_others() {
+    let scene = scene().await;
+    list(&scene.primary, A_TO_E, &[]);
+    let c = Some("bank-a:102:C");
+    let next = c.map(str::to_owned);
+    assert_eq!(listed(&scene, None, 3).await, (ids(0..3), next, 2));
+    assert_eq!(listed(&scene, c, 3).await, (ids(3..5), None, 1));
+    assert_eq!(
+        listed(&scene, Some(A_TO_E[4]), 3).await,
+        (ids(5..5), None, 1)
+    );
+    let d = Some(A_TO_E[3].to_owned());
+    assert_eq!(listed(&scene, c, 1).await, (ids(3..4), d, 1));
+}
+
+#[tokio::test]
+async fn a_catalogue_goes_on_after_pages_without_an_item_but_not_for_ever() {
+    let scene = scene().await;
+    list(&scene.primary, A_TO_E, &A_TO_E[..4]);
+    assert_eq!(listed(&scene, None, 1000).await, (ids(4..5), None, 3));
+    // Without end, each page leading on: a part has a bounded number of requests.
+    scene.primary.twist(|primary, heard| {
+        let Heard::Request { request, digest } = heard else {
+            return None;
+        };
+        let (mut response, _) = primary.response(request, *digest);
+        let next = Text::new(format!("bank-a:102:{:05}", request.ctr)).unwrap();
+        response.answer = message::Answer::Catalog(CatalogPage {
+            items: List::default(),
+            next: Some(next),
+        });
+        Some(primary.reply(&response, &[]))
+    });
+    let (items, next, requests) = listed(&scene, None, 1000).await;
+    assert_eq!((items, requests), (ids(0..0), 16));
+    assert!(next.is_some());
 }
 
 #[tokio::test]
@@ -221,7 +293,7 @@ async fn a_catalogue_with_foreign_items_or_without_end_is_refused() {
             response.answer = message::Answer::Catalog(CatalogPage { items, next });
             Some(primary.reply(&response, &[]))
         });
-        let error = soon("the catalogue", scene.reader.catalog("bank-a"))
+        let error = soon("the catalogue", scene.reader.catalog("bank-a", None, 1000))
             .await
             .unwrap_err();
         assert!(

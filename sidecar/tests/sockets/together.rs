@@ -215,16 +215,17 @@ async fn a_catalogue_lists_what_is_shared_and_nothing_else() {
     let (b, c) = (Bank::new("bank-b"), Bank::new("bank-c"));
     let market = Market::open(vec![Bank::clone_of(&b), Bank::clone_of(&c)]).await;
     let (reader, _node) = market.reader(&b).await;
-    let items = soon("the catalogue", reader.catalog("bank-a"))
+    let part = soon("the catalogue", reader.catalog("bank-a", None, 1000))
         .await
         .unwrap();
-    let listed: Vec<_> = items.iter().map(|item| item.r.as_str()).collect();
+    let listed: Vec<_> = part.items.iter().map(|item| item.r.as_str()).collect();
     assert_eq!(listed, [BOND]);
     let (reader, _node) = market.reader(&c).await;
     assert!(
-        soon("the catalogue", reader.catalog("bank-a"))
+        soon("the catalogue", reader.catalog("bank-a", None, 1000))
             .await
             .unwrap()
+            .items
             .is_empty()
     );
     assert!(is_not_shared(&fetch(&reader, BOND).await));
