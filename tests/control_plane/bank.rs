@@ -288,10 +288,9 @@ impl Bank {
     /// The exception of an object in the report.
     pub fn exception(&self, name: &str, reason: &str) -> Result<Value, String> {
         let report = self.report()?;
-        let exceptions = report["exceptions"].as_array().into_iter().flatten();
-        let mut exceptions = exceptions.filter(|e| e["name"] == name && e["reason"] == reason);
+        let mut exceptions = report["exceptions"].as_array().into_iter().flatten();
         exceptions
-            .next()
+            .find(|exception| exception["name"] == name && exception["reason"] == reason)
             .cloned()
             .ok_or_else(|| report["exceptions"].to_string())
     }

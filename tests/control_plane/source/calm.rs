@@ -45,9 +45,7 @@ fn an_idle_node_writes_nothing_and_neither_does_a_restart() {
     assert!(writes(mark).is_empty(), "{:?}", writes(mark));
     // A control: an edit is one report.
     let mark = log.mark();
-    let mut more = policy("more", "bank-b");
-    more["payload"]["spec"]["mode"] = json!("Pull");
-    bank.edit(|config| config.slices[0].1.push(more));
+    bank.edit(|config| config.slices[0].1.push(policy("more", "bank-b")));
     bank.until("the report", Bank::applied);
     assert_eq!(writes(mark).len(), 1, "{:?}", writes(mark));
 }

@@ -91,7 +91,8 @@ fn a_connection_that_died_unseen_is_not_taken_for_contact() {
 fn without_contact_for_too_long_everything_is_denied_until_there_is() {
     let cluster = alone();
     let (mut primary, reader) = two_banks(&cluster);
-    primary.edit(|config| config.max_age_s = 5);
+    // More than the half minute after which an idle node asks again.
+    primary.edit(|config| config.max_age_s = 40);
     primary.until("the edit", Bank::applied);
     granted(&reader).unwrap();
     cluster.kill_api_server();
