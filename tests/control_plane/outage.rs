@@ -46,7 +46,6 @@ fn edit(banks: &Consortium, reader: &Api, with_coupon: bool) {
             .then_some(())
             .ok_or(format!("{answer:?}"))
     });
-    eprintln!("obeyed in {:.1?}", begin.elapsed());
     bank_a.until_condition("sharingpolicies", policy, "Ready", "True");
 }
 
