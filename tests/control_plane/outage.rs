@@ -38,7 +38,6 @@ fn edit(banks: &Consortium, reader: &Api, with_coupon: bool) {
     ];
     let bank_a = &banks.bank("bank-a").namespace;
     bank_a.kubectl(&patch, "").ok().expect("the edit");
-    let begin = std::time::Instant::now();
     bank_a.until("the edit to be obeyed", RETURN, || {
         let answer = fetch(reader);
         let coupon = answer.body.pointer("/data/terms/coupon").is_some();
