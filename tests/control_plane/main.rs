@@ -33,5 +33,6 @@ mod samples;
 mod scenario;
 mod source;
 mod strict;
+mod unshare;
 mod verdicts;
 mod writes;
