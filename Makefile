@@ -12,7 +12,7 @@ export CARGO_TERM_COLOR ?= never
 TOOLS := $(CACHE)/tools
 SUITE := tests/suites/run
 
-.PHONY: bench-scale help demo control-plane test check unit network store test-control-plane generate bench fuzz mutants advisories prerequisites
+.PHONY: help demo control-plane test check unit network store test-control-plane chart generate bench bench-scale fuzz mutants advisories prerequisites
 
 help: ## List the tasks
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -44,7 +44,10 @@ store: ## The private store and the audit log, killed for real
 test-control-plane: ## Our kinds and the operator on a real Kubernetes API server (needs Go)
 	@$(SUITE) control-plane
 
-generate: ## Rewrite the CRDs, the OpenAPI description and other generated files
+chart: ## The Helm chart on a real API server; pipelines as Flux and Argo CD run them (needs Go)
+	@$(SUITE) chart
+
+generate: ## Rewrite the CRDs, the OpenAPI description, the chart's copies and renderings
 	@tests/suites/generate
 
 bench: ## Signed pulls and enforcement beside the limits of the machine; writes target/bench/report.json
