@@ -103,8 +103,9 @@ pub struct RootSeen {
     pub object: Option<(String, String)>,
     /// The report that stands there.
     pub status: Option<SidecarConfigStatus>,
-    /// Whether the namespace was listed at all.
-    pub listed: bool,
+    /// How often the namespace was listed: what a list shows is true, even when it is older than
+    /// what was seen before (the control plane went back in time).
+    pub lists: u64,
 }
 
 #[derive(Debug, Default)]
@@ -247,7 +248,8 @@ impl Mirror {
     }
 
     /// Takes note of the root's version and report. Never rings: both change with each report.
-    fn see(&self, root: Option<&Raw>) {
+    fn see(&self, root: Option<&Raw>, by_list: bool) {
+        let lists = self.seen.borrow().lists.wrapping_add(u64::from(by_list));
         let seen = RootSeen {
             object: root.map(|root| {
                 let meta = &root.metadata;
@@ -256,7 +258,7 @@ impl Mirror {
             status: root
                 .and_then(|root| root.status.as_ref())
                 .and_then(|status| SidecarConfigStatus::deserialize(status).ok()),
-            listed: true,
+            lists,
         };
         self.seen.send_if_modified(|known| {
             let changed = *known != seen;
@@ -279,7 +281,7 @@ impl Follower for Feed {
 
     fn listed(&mut self, objects: Vec<Raw>) {
         let mirror = &*self.0;
-        mirror.see(objects.iter().find(|raw| raw.name() == mirror.root));
+        mirror.see(objects.iter().find(|raw| raw.name() == mirror.root), true);
         // Nobody else changes the objects: they may be decoded without the lock.
         let (known, listed) = {
             let state = mirror.state();
@@ -307,7 +309,7 @@ impl Follower for Feed {
     fn put(&mut self, raw: Raw) {
         let mirror = &*self.0;
         if raw.name() == mirror.root {
-            mirror.see(Some(&raw));
+            mirror.see(Some(&raw), false);
         }
         if !mirror.is_ours(raw.name()) {
             return;
@@ -337,7 +339,7 @@ impl Follower for Feed {
     fn gone(&mut self, name: &str) {
         let mirror = &*self.0;
         if name == mirror.root {
-            mirror.see(None);
+            mirror.see(None, false);
         }
         if mirror.state().objects.contains_key(name) {
             mirror.change(|state| {

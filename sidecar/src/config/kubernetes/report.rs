@@ -78,6 +78,8 @@ struct Written {
     uid: String,
     version: u64,
     status: SidecarConfigStatus,
+    /// Lists that the watch had seen by then.
+    lists: u64,
 }
 
 #[derive(Deserialize)]
@@ -151,9 +153,11 @@ impl Writer {
         let wanted = fit(wanted);
         let seen = self.seen.borrow_and_update();
         let (uid, version) = seen.object.as_ref()?;
-        // What the watch has seen may be older than what was written since.
+        // What the watch has seen may be older than what was written since; what was listed since
+        // is what stands there.
         let newer = written.filter(|written| {
-            written.uid == *uid
+            written.lists == seen.lists
+                && written.uid == *uid
                 && version
                     .parse()
                     .is_ok_and(|seen: u64| seen < written.version)
@@ -192,6 +196,7 @@ impl Writer {
             uid: answer.metadata.uid,
             version: answer.metadata.resource_version.parse().unwrap_or(0),
             status: status.clone(),
+            lists: self.seen.borrow().lists,
         })
     }
 }

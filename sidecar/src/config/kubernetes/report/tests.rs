@@ -88,7 +88,7 @@ fn there(version: &str, status: Option<SidecarConfigStatus>) -> RootSeen {
     RootSeen {
         object: Some(("u".to_owned(), version.to_owned())),
         status,
-        listed: true,
+        lists: 1,
     }
 }
 
@@ -125,9 +125,15 @@ async fn what_stands_there_is_not_written_again() {
     scene.nothing_more(1).await;
     scene.seen.send_replace(there("100", Some(status(2, 2))));
     scene.nothing_more(1).await;
-    // Somebody else took it away, or the control plane went back in time.
+    // Somebody else took it away.
     scene.seen.send_replace(there("120", None));
     scene.written(2).await;
+    // The control plane went back in time: a list shows less than was written.
+    scene.seen.send_replace(RootSeen {
+        lists: 2,
+        ..there("60", Some(status(1, 2)))
+    });
+    scene.written(3).await;
 }
 
 #[tokio::test]
