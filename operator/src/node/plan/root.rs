@@ -6,6 +6,7 @@
 //! the slices that were edited: after a crash in between, the next plan finds them changed and
 //! counts again, so the sequence is never behind what is configured.
 
+use finp2p_crds::condition::reasons;
 use finp2p_crds::peer_organization::Node;
 use finp2p_crds::sidecar_config::{NodeLimits, Root};
 use finp2p_crds::{GROUP, SidecarConfig, SidecarConfigSpec, VERSION};
@@ -58,8 +59,9 @@ pub fn build(
             .collect(),
     };
     let edited = former != Some(&root) || slices.iter().any(|slice| slice.changed);
+    let counts = edited && (sequence == 0 || !is_rolled_back(inputs));
     let root = Root {
-        sequence: sequence + i64::from(edited),
+        sequence: sequence + i64::from(counts),
         ..root
     };
     let mut config = SidecarConfig {
@@ -73,6 +75,15 @@ pub fn build(
     let (changed, generation) = written(&config, previous);
     config.metadata.generation = Some(generation);
     Planned { config, changed }
+}
+
+/// Whether the node says that its configuration went back in time, to before a backup. The sequence
+/// stands still then: a few ordinary edits would otherwise count past the highest that the node
+/// remembers and bring back, without a word, what was withdrawn since. A person accepts instead.
+fn is_rolled_back(inputs: &Inputs) -> bool {
+    let exceptions = inputs.report.iter().flat_map(|report| &report.exceptions);
+    let mut of_node = exceptions.filter(|exception| exception.kind == "Node");
+    of_node.any(|exception| exception.reason == reasons::CONFIGURATION_ROLLED_BACK)
 }
 
 /// The node's incarnation.

@@ -243,3 +243,22 @@ fn losing_the_memory_never_claims_more_than_the_node_reported() {
         "True Ready"
     );
 }
+
+#[test]
+fn the_sequence_stands_still_while_the_node_says_that_its_configuration_went_back() {
+    let mut scene = many(3);
+    let before = scene.settle();
+    let rolled_back = finp2p_crds::sidecar_config::Exception {
+        kind: "Node".to_owned(),
+        name: "bank-a".to_owned(),
+        reason: "ConfigurationRolledBack".to_owned(),
+        message: "only what both grant is served".to_owned(),
+    };
+    scene.inputs.report.as_mut().unwrap().exceptions = vec![rolled_back];
+    scene.asset("one-more", bond());
+    let plan = scene.plan();
+    assert!(plan.slices.iter().any(|slice| slice.changed), "the edit is planned");
+    assert_eq!(sequence(&plan), sequence(&before), "and does not count");
+    scene.inputs.report.as_mut().unwrap().exceptions.clear();
+    assert_eq!(sequence(&scene.plan()), sequence(&before) + 1);
+}
