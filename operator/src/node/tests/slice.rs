@@ -257,7 +257,10 @@ fn the_sequence_stands_still_while_the_node_says_that_its_configuration_went_bac
     scene.inputs.report.as_mut().unwrap().exceptions = vec![rolled_back];
     scene.asset("one-more", bond());
     let plan = scene.plan();
-    assert!(plan.slices.iter().any(|slice| slice.changed), "the edit is planned");
+    assert!(
+        plan.slices.iter().any(|slice| slice.changed),
+        "the edit is planned"
+    );
     assert_eq!(sequence(&plan), sequence(&before), "and does not count");
     scene.inputs.report.as_mut().unwrap().exceptions.clear();
     assert_eq!(sequence(&scene.plan()), sequence(&before) + 1);
