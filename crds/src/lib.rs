@@ -41,3 +41,7 @@ pub const VERSION: &str = "v1alpha1";
 pub const CONTENT_LABEL: &str = "sharing.finp2p.io/content";
 /// Annotation with the commit or ticket behind a change; carried into Events, audit and evidence.
 pub const CHANGE_ANNOTATION: &str = "sharing.finp2p.io/change";
+/// Annotation on the local PeerOrganization: the sequence of its node's configuration is at least this
+/// number. A person who means an older configuration, after a restored backup of the control plane,
+/// sets it above the number that the node remembers and names in its report.
+pub const SEQUENCE_ANNOTATION: &str = "sharing.finp2p.io/sequence";

@@ -25,7 +25,7 @@ Reads the manifests of FOLDER and puts together what is public of ORG: root keys
 issuer. Nothing else is printed: no node, no labels, no suspension, no Secret.
 
 Example:
-  finp2p-operator export banks/bank-b bank-b > banks/members/bank-b.yaml
+  finp2p-operator export banks bank-b > bank-b.yaml    # then move it to where members are
 ";
 
 /// Why nothing was exported.

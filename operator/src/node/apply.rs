@@ -69,6 +69,18 @@ impl Problem {
         }
     }
 
+    /// The same for an object beside the configuration. What its schema does not show the API
+    /// server may answer with 500 (a quantity that is none): it is told, and holds up nothing.
+    fn of_owned(what: String, error: kube::Error) -> Self {
+        match &error {
+            kube::Error::Api(status) if status.code == 500 => Self::Obstacle(format!(
+                "the API server does not take {what}: {}",
+                cluster_error::clause(&error)
+            )),
+            _ => Self::of(what, error),
+        }
+    }
+
     /// Whether the namespace or the object is going away, so that nothing is wrong.
     pub fn is_gone(&self) -> bool {
         match self {
@@ -223,7 +235,7 @@ impl Applier {
         // What is ours is put back as planned, whoever changed it.
         params.force = existing.is_some();
         let written = api.patch(&name, &params, &Patch::Apply(&body)).await;
-        let written = written.map_err(|error| Problem::of(what(), error))?;
+        let written = written.map_err(|error| Problem::of_owned(what(), error))?;
         let live = self::hash(&content(&json!(&written)));
         self.settled.insert(key, (hash, live));
         cache.wrote(written);

@@ -88,6 +88,8 @@ pub struct Keeper {
     speaker: Speaker,
     memory: Memory,
     obstacles: Vec<String>,
+    /// Generations of the local organizations when the obstacles were met.
+    met_at: Vec<Option<i64>>,
     signer: Option<Held>,
     widening: Widening,
 }
@@ -117,6 +119,7 @@ impl Keeper {
             watched,
             memory: Memory::default(),
             obstacles: Vec::new(),
+            met_at: Vec::new(),
             signer: None,
             widening: Widening::default(),
         }
@@ -145,8 +148,7 @@ impl Keeper {
                         self.tell(&problem);
                         let pause = jittered(retry);
                         retry = (retry * 2).min(RETRY_MAX);
-                        tokio::time::sleep(pause).await;
-                        continue;
+                        pause
                     }
                 }
             } else {
@@ -197,16 +199,35 @@ impl Keeper {
         self.memory = plan.memory.clone();
         // What went wrong with a write is no reason to leave users without a status.
         let told = self.report(&plan).await;
-        let obstacles = applied?;
         let now = (self.world.clock)();
         self.widening
             .tell(&plan, &self.watched, &mut self.speaker, now)
             .await;
-        let obstacles_changed = obstacles != self.obstacles;
-        self.obstacles = obstacles;
+        let obstacles = applied?;
+        let obstacles_changed = self.meet(obstacles);
         Ok(Next {
             at_latest: self.next(&plan, told, obstacles_changed),
         })
+    }
+
+    /// Takes note of what stood in the way. Returns whether that is something else than before.
+    ///
+    /// The API server lists what is wrong with a map in another order each time: while the same
+    /// objects are refused of the same generation, the first text stands.
+    fn meet(&mut self, obstacles: Vec<String>) -> bool {
+        let subject = |text: &String| text.split(": ").next().unwrap_or_default().to_owned();
+        let subjects = |all: &[String]| all.iter().map(subject).collect::<Vec<_>>();
+        let locals = self.watched.organizations.objects();
+        let locals = locals.iter().filter(|o| o.spec.node.is_some());
+        let generations: Vec<_> = locals.map(|o| o.metadata.generation).collect();
+        let same = subjects(&obstacles) == subjects(&self.obstacles) && generations == self.met_at;
+        if same {
+            return false;
+        }
+        self.met_at = generations;
+        let changed = obstacles != self.obstacles;
+        self.obstacles = obstacles;
+        changed
     }
 
     /// Everything that decides the namespace now; `None` while that is not known.
@@ -260,12 +281,26 @@ impl Keeper {
     }
 
     fn previous(&self, organization: Option<&str>) -> Option<Previous> {
-        let root = self.watched.configs.get(organization?)?;
+        let configs = &self.watched.configs;
+        let organization = organization?;
+        let mut root = configs.get(organization).map(|root| root.as_ref().clone());
+        if let (None, Some(removed)) = (&root, configs.removed(organization)) {
+            // Somebody deleted it: the next one counts on from it, and the node follows. No
+            // incarnation is 0, so it is written anew.
+            let mut removed = removed.as_ref().clone();
+            removed
+                .spec
+                .root
+                .iter_mut()
+                .for_each(|root| root.incarnation = 0);
+            root = Some(removed);
+        }
+        let root = root?;
         root.spec.root.as_ref()?;
         let configs = self.watched.configs.objects();
         let slices = configs.iter().filter(|config| config.spec.slice.is_some());
         Some(Previous {
-            root: root.as_ref().clone(),
+            root,
             slices: slices.map(|slice| slice.as_ref().clone()).collect(),
             memory: self.memory.clone(),
         })

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use finp2p_crds::SEQUENCE_ANNOTATION;
 use finp2p_crds::condition::reasons;
 use finp2p_crds::sidecar_config::{
     CertificateRequest, Exception, PeerReport, REPORT_MAX_ROWS, SidecarConfigStatus,
@@ -118,12 +119,14 @@ fn warnings(standing: &Standing) -> Vec<Exception> {
         message: message.to_owned(),
     };
     let mut warnings = Vec::new();
-    if standing.restrained_by.is_some() {
-        warnings.push(node(
-            reasons::CONFIGURATION_ROLLED_BACK,
+    if let Some(newer) = &standing.restrained_by {
+        let message = format!(
             "the configuration is older than one this node had: only what both grant is served; \
-             accept it at the node, or plan with a higher sequence",
-        ));
+             accept it at the node (POST /v1/configuration/accept, verb Administer in both), or \
+             annotate the local PeerOrganization with {SEQUENCE_ANNOTATION} above {}",
+            newer.root.sequence
+        );
+        warnings.push(node(reasons::CONFIGURATION_ROLLED_BACK, &message));
     }
     match standing.age {
         Age::Fresh => {}

@@ -45,8 +45,13 @@ struct Inner<K> {
     objects: BTreeMap<String, (u64, Seen<K>)>,
     /// A list that is being read.
     listing: BTreeMap<String, (u64, Seen<K>)>,
+    /// Objects that were seen to be deleted, as they were last; forgotten with the next list.
+    removed: BTreeMap<String, Arc<K>>,
     is_complete: bool,
 }
+
+/// Most deleted objects that are remembered: somebody deletes a root, not thousands.
+const REMOVED_MAX: usize = 64;
 
 /// What a watch tells of an object: the whole of it, if it can be read, or its metadata.
 pub trait Told<K> {
@@ -81,6 +86,7 @@ impl<K> Default for Cache<K> {
             inner: Mutex::new(Inner {
                 objects: BTreeMap::new(),
                 listing: BTreeMap::new(),
+                removed: BTreeMap::new(),
                 is_complete: false,
             }),
         }
@@ -141,6 +147,9 @@ where
             }
             Event::InitDone => {
                 inner.objects = std::mem::take(&mut inner.listing);
+                // What a list does not hold may never have been there: an API server restored to
+                // an earlier time.
+                inner.removed.clear();
                 inner.is_complete = true;
                 true
             }
@@ -154,7 +163,16 @@ where
                     .objects
                     .get(&name)
                     .is_some_and(|(own, _)| *own > version);
-                !newer && inner.objects.remove(&name).is_some()
+                if newer {
+                    return false;
+                }
+                let gone = inner.objects.remove(&name);
+                if let (Some((_, Seen::Read(object))), true) =
+                    (&gone, inner.removed.len() < REMOVED_MAX)
+                {
+                    inner.removed.insert(name, Arc::clone(object));
+                }
+                gone.is_some()
             }
         }
     }
@@ -201,6 +219,13 @@ where
             Seen::Read(object) => Some(Arc::clone(object)),
             Seen::Unreadable(_) => None,
         }
+    }
+
+    /// An object that was seen to be deleted and is not there again, as it was last.
+    pub fn removed(&self, name: &str) -> Option<Arc<K>> {
+        let inner = self.inner();
+        let removed = inner.removed.get(name).map(Arc::clone);
+        removed.filter(|_| !inner.objects.contains_key(name))
     }
 
     /// How many objects there are.
@@ -304,6 +329,23 @@ mod tests {
         assert_eq!(versions(&cache), [("a".to_owned(), 7)]);
         assert!(cache.take(Event::Delete(policy("a", 8))));
         assert!(cache.objects().is_empty());
+    }
+
+    #[test]
+    fn what_somebody_deleted_is_remembered_until_a_list_says_otherwise() {
+        let cache = Cache::default();
+        cache.take(Event::Apply(policy("a", 5)));
+        cache.take(Event::Delete(policy("a", 6)));
+        assert_eq!(
+            cache.removed("a").map(|o| o.metadata.generation),
+            Some(Some(5))
+        );
+        cache.take(Event::Apply(policy("a", 7)));
+        assert!(cache.removed("a").is_none(), "it is there again");
+        cache.take(Event::Delete(policy("a", 8)));
+        cache.take(Event::<DeserializeGuard<SharingPolicy>>::Init);
+        cache.take(Event::<DeserializeGuard<SharingPolicy>>::InitDone);
+        assert!(cache.removed("a").is_none(), "a list knows nothing of it");
     }
 
     #[test]

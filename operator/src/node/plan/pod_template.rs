@@ -1,8 +1,9 @@
 //! The pod template overlay: what it may say, and how it lies under the operator's own fields.
 //!
-//! The overlay brings the bank's own containers into the node's pod. It may not reach the private
-//! store, its key or the sidecar's token, nor replace the sidecar or leave the pod's own
-//! namespaces.
+//! The overlay brings the bank's own containers into the node's pod. It may not mount the sidecar's
+//! volumes, replace the sidecar or leave the pod's own namespaces: that guards against mistakes. Who
+//! may write it may run pods in the namespace, with every Secret and claim in it as a volume of their
+//! own: the right to PeerOrganizations is that strong.
 
 use serde_json::{Map, Value};
 

@@ -9,7 +9,7 @@
 use finp2p_crds::condition::reasons;
 use finp2p_crds::peer_organization::Node;
 use finp2p_crds::sidecar_config::{NodeLimits, Root};
-use finp2p_crds::{GROUP, SidecarConfig, SidecarConfigSpec, VERSION};
+use finp2p_crds::{GROUP, SEQUENCE_ANNOTATION, SidecarConfig, SidecarConfigSpec, VERSION};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use super::Planned;
@@ -61,7 +61,7 @@ pub fn build(
     let edited = former != Some(&root) || slices.iter().any(|slice| slice.changed);
     let counts = edited && (sequence == 0 || !is_rolled_back(inputs));
     let root = Root {
-        sequence: sequence + i64::from(counts),
+        sequence: (sequence + i64::from(counts)).max(least_sequence(local)),
         ..root
     };
     let mut config = SidecarConfig {
@@ -84,6 +84,15 @@ fn is_rolled_back(inputs: &Inputs) -> bool {
     let exceptions = inputs.report.iter().flat_map(|report| &report.exceptions);
     let mut of_node = exceptions.filter(|exception| exception.kind == "Node");
     of_node.any(|exception| exception.reason == reasons::CONFIGURATION_ROLLED_BACK)
+}
+
+/// The sequence that a person asked for, or none.
+fn least_sequence(local: &Local<'_>) -> i64 {
+    /// Room for as many edits as there will ever be.
+    const LEAST_MAX: i64 = 1 << 52;
+    let annotations = local.object.metadata.annotations.as_ref();
+    let asked = annotations.and_then(|all| all.get(SEQUENCE_ANNOTATION)?.parse::<i64>().ok());
+    asked.map_or(0, |asked| asked.clamp(0, LEAST_MAX))
 }
 
 /// The node's incarnation.

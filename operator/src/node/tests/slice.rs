@@ -262,6 +262,12 @@ fn the_sequence_stands_still_while_the_node_says_that_its_configuration_went_bac
         "the edit is planned"
     );
     assert_eq!(sequence(&plan), sequence(&before), "and does not count");
+    // A person who means it says so.
+    let mut meant = scene.clone();
+    meant.edit_organization("local", |o| {
+        o.metadata.annotations = Some(labels(&[("sharing.finp2p.io/sequence", "90")]));
+    });
+    assert_eq!(sequence(&meant.plan()), 90);
     scene.inputs.report.as_mut().unwrap().exceptions.clear();
     assert_eq!(sequence(&scene.plan()), sequence(&before) + 1);
 }
