@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use finp2p_tests::consortium::Consortium;
 use finp2p_tests::control_plane::ControlPlane;
+use finp2p_tests::control_plane::namespace::Namespace;
 use finp2p_tests::http::{Answer, Api};
 use serde_json::{Value, json};
 
@@ -199,4 +200,30 @@ fn what_somebody_else_made_is_left_alone_and_told() {
         let ours = service["spec"]["selector"]["app.kubernetes.io/instance"] == "bank-a";
         ours.then_some(()).ok_or(service["spec"].to_string())
     });
+}
+
+#[test]
+fn a_configuration_that_somebody_deleted_is_made_again_and_the_node_follows() {
+    let mut banks = Consortium::install(ControlPlane::shared(), &["bank-a", "bank-b"], &[]);
+    banks.start();
+    let bank_b = banks.bank("bank-b").api("trading");
+    let bank_a = banks.bank("bank-a");
+    let root = |bank: &Namespace<'_>| bank.get("sidecarconfigs", "bank-a").expect("the root");
+    let before = root(&bank_a.namespace);
+    let deleted = bank_a
+        .namespace
+        .kubectl(&["delete", "sidecarconfigs", "--all"], "");
+    deleted.ok().expect("they are deleted");
+    bank_a.namespace.until("another root", EDIT, || {
+        let now = bank_a.namespace.get("sidecarconfigs", "bank-a")?;
+        let another = now["metadata"]["uid"] != before["metadata"]["uid"];
+        another
+            .then_some(())
+            .ok_or_else(|| "it is the same".to_owned())
+    });
+    let sequence = |root: &Value| root["spec"]["root"]["sequence"].as_i64().expect("a number");
+    assert!(sequence(&root(&bank_a.namespace)) > sequence(&before));
+    bank_a.until_ready();
+    let granted = fetch(&bank_b, BOND);
+    assert_eq!(coupon(&granted), Some(&json!("3.125")), "{granted:?}");
 }
