@@ -39,7 +39,11 @@ fn an_account_may_do_what_its_role_says_and_is_seen_doing_it() {
     assert!(!reader.kubectl(&["get", "configmaps"]).success);
 
     let user = format!("system:serviceaccount:{}:reader", namespace.name);
-    let seen = cluster.api_audit_log().of_user(mark, &user);
+    let seen = wait::until("the last request's entry", SEEN, || {
+        let seen = cluster.api_audit_log().of_user(mark, &user);
+        let is_there = seen.iter().any(|event| event.resource() == "configmaps");
+        is_there.then_some(seen).ok_or_else(|| "not yet".to_owned())
+    });
     let codes = |resource: &str| -> Vec<u16> {
         let of = seen.iter().filter(|event| event.resource() == resource);
         of.map(Event::code).collect()
@@ -112,7 +116,13 @@ fn a_mark_separates_what_was_before_from_what_is_after() {
     assert!(cluster.api_audit_log().of_user(mark, &user).is_empty());
     let body = json!({"metadata": {"name": "x"}});
     let _forbidden = account.create("configmaps", &namespace.name, &body);
-    let seen = cluster.api_audit_log().of_user(mark, &user);
+    let seen = wait::until("the entry", SEEN, || {
+        let seen = cluster.api_audit_log().of_user(mark, &user);
+        let is_there = !seen.is_empty();
+        is_there
+            .then_some(seen)
+            .ok_or_else(|| "none yet".to_owned())
+    });
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert!(seen[0].is_write());
     assert_eq!((seen[0].verb.as_str(), seen[0].code()), ("create", 403));

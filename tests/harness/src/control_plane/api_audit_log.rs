@@ -10,6 +10,8 @@ use serde::Deserialize;
 use super::ControlPlane;
 use crate::wait;
 
+/// Marks in a row until what was answered before the first is believed to be written.
+const MARKS: usize = 5;
 /// Longest until a request that was answered is in the log.
 const WRITTEN: Duration = Duration::from_secs(10);
 /// Path that nobody else asks for: its entry says that what was answered before is written.
@@ -129,8 +131,14 @@ impl<'a> ApiAuditLog<'a> {
         events
     }
 
-    /// Waits until all that was answered so far is written, and returns where that ends.
+    /// Waits until all that was answered so far is written, and returns where that ends. The API
+    /// server writes an entry after its answer has left, each on a thread of its own: a busy one
+    /// may be overtaken by a mark, and hardly by several in a row.
     fn flush(&self) -> u64 {
+        (0..MARKS).fold(0, |_, _| self.flush_once())
+    }
+
+    fn flush_once(&self) -> u64 {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let mark = format!("{MARK}{}\"", COUNT.fetch_add(1, Ordering::Relaxed));
         let path = mark.trim_end_matches('"');
