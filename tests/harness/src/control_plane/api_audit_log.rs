@@ -48,6 +48,8 @@ pub struct Event {
 
 #[derive(Clone, Debug, Deserialize)]
 struct User {
+    /// Empty for somebody whom the API server does not know.
+    #[serde(default)]
     username: String,
 }
 
