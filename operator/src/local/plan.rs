@@ -12,11 +12,12 @@ use finp2p_crds::sidecar_config::SidecarConfigStatus;
 use jiff::Timestamp;
 use rand::Rng;
 
-use crate::keys::signer::{self, Signer};
+use crate::keys::signer::Signer;
 use crate::manifest::{Namespace, ObjectId};
 use crate::node::files::{self, Objects};
 use crate::node::plan::ObjectStatus;
-use crate::node::{Claim, Dialling, Inputs, Plan, Previous, SignerState, plan};
+use crate::node::sign::plan_and_sign;
+use crate::node::{Claim, Dialling, Inputs, Plan, Previous, SignerState};
 
 /// What is known of one namespace between two plans.
 #[derive(Clone, Debug, Default)]
@@ -71,19 +72,7 @@ impl Desk {
     ) -> Planned {
         let signer = files::signer(namespace);
         let mut inputs = self.inputs(namespace, circumstances, &signer);
-        let mut planned = plan(&inputs);
-        let mut refusals = Vec::new();
-        if let Ok(signer) = &signer
-            && !planned.signing.is_empty()
-        {
-            for request in &planned.signing {
-                match signer.sign(request, circumstances.now, signer::serial(rng)) {
-                    Ok(certificate) => inputs.signed.push(certificate),
-                    Err(error) => refusals.push(error.to_string()),
-                }
-            }
-            planned = plan(&inputs);
-        }
+        let (mut planned, refusals) = plan_and_sign(&mut inputs, signer.as_ref().ok(), rng);
         for config in planned.root.iter_mut().chain(&mut planned.slices) {
             identify(&namespace.name, &mut config.config);
         }
