@@ -53,7 +53,7 @@ impl Scene {
         let (seen, seeing) = watch::channel(seen);
         let writer = Writer {
             server: Server::new(fake.client()),
-            path: "/root/status".to_owned(),
+            path: "/sidecarconfigs/bank-a/status".to_owned(),
             root: "bank-a".to_owned(),
             wanted,
             seen: seeing,
