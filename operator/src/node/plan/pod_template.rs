@@ -1,9 +1,9 @@
 //! The pod template overlay: what it may say, and how it lies under the operator's own fields.
 //!
 //! The overlay brings the bank's own containers into the node's pod. It may not mount the sidecar's
-//! volumes, replace the sidecar or leave the pod's own namespaces: that guards against mistakes. Who
-//! may write it may run pods in the namespace, with every Secret and claim in it as a volume of their
-//! own: the right to PeerOrganizations is that strong.
+//! volumes, or volumes of its own from the same Secrets and claim, take the node's token, replace the
+//! sidecar or leave the pod's own namespaces: that guards against mistakes. Who may write it may run
+//! pods in the namespace, and the right to PeerOrganizations is that strong.
 
 use serde_json::{Map, Value};
 
@@ -29,11 +29,20 @@ const RESERVED: [&str; 7] = [
     "shareProcessNamespace",
 ];
 
+/// What of the namespace the sidecar alone may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Private {
+    /// Names of Secrets, each with what it is.
+    pub secrets: Vec<(String, &'static str)>,
+    /// The claim of the private store.
+    pub claim: String,
+}
+
 /// Why an overlay is refused, as the end of "podTemplate …".
 ///
 /// # Errors
 /// A sentence that says what to change.
-pub fn check(overlay: &Value) -> Result<(), String> {
+pub fn check(overlay: &Value, private: &Private) -> Result<(), String> {
     let size = serde_json::to_vec(overlay).map_or(usize::MAX, |json| json.len());
     if size > OVERLAY_MAX_BYTES {
         return Err(format!(
@@ -72,7 +81,48 @@ pub fn check(overlay: &Value) -> Result<(), String> {
             ));
         }
     }
-    Ok(())
+    private.check(overlay)
+}
+
+impl Private {
+    /// Whether nothing in a part of an overlay reads what is private: as a volume, a source of a
+    /// projected volume, or a variable of a container.
+    fn check(&self, part: &Value) -> Result<(), String> {
+        match part {
+            Value::Object(fields) => fields.iter().try_for_each(|(field, value)| {
+                self.check_source(field, value)?;
+                self.check(value)
+            }),
+            Value::Array(items) => items.iter().try_for_each(|item| self.check(item)),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_source(&self, field: &str, source: &Value) -> Result<(), String> {
+        let text = |key: &str| source.get(key).and_then(Value::as_str);
+        match field {
+            // A volume says secretName, everything else name.
+            "secret" | "secretRef" | "secretKeyRef" | "nodePublishSecretRef" => {
+                let named = text("secretName").or(text("name"));
+                let mut secrets = self.secrets.iter();
+                match secrets.find(|(name, _)| Some(name.as_str()) == named) {
+                    Some((name, what)) => Err(format!(
+                        "reads Secret {name}, {what}, into the pod: it is for the operator and the sidecar alone, leave it out"
+                    )),
+                    None => Ok(()),
+                }
+            }
+            "persistentVolumeClaim" if text("claimName") == Some(&self.claim) => Err(format!(
+                "mounts the claim {} of the private store: it is the sidecar's alone, leave it out",
+                self.claim
+            )),
+            // For another audience (a vault) it opens nothing of the node's.
+            "serviceAccountToken" if text("audience").is_none() => Err(
+                "takes the node's token for the API server, which is the sidecar's alone: name the audience of whom it is for, or leave it out".to_owned(),
+            ),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn check_container(list: &str, container: &Value) -> Result<(), String> {

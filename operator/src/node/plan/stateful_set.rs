@@ -11,7 +11,7 @@ use super::names::{
     CONTAINER, Names, SERVICE_ACCOUNT, STATE_VOLUME, STORE_KEY, STORE_KEY_VOLUME, TOKEN_VOLUME,
 };
 use super::owned::{Cluster, Port, Scene};
-use super::pod_template::{check, has_containers, merge};
+use super::pod_template::{Private, check, has_containers, merge};
 
 /// Size of the volume unless `storage` says otherwise: a million small records with their history.
 pub const STORAGE_SIZE: &str = "10Gi";
@@ -35,7 +35,7 @@ pub fn build(scene: &Scene<'_>, names: &Names, cluster: &Cluster) -> Result<Stat
     let node = scene.local.node;
     let overlay = node.pod_template.as_ref();
     overlay
-        .map_or(Ok(()), check)
+        .map_or(Ok(()), |overlay| check(overlay, &private(scene, names)))
         .map_err(|why| format!("node.podTemplate {why}"))?;
     let beside = has_containers(overlay);
     let mut pod = pod(scene, names);
@@ -76,6 +76,24 @@ pub fn build(scene: &Scene<'_>, names: &Names, cluster: &Cluster) -> Result<Stat
     Ok(set)
 }
 
+/// Name of the Secret that holds the store key.
+fn store_key(scene: &Scene<'_>, names: &Names) -> String {
+    let own = scene.local.node.store_key.as_ref();
+    own.map_or_else(|| names.store_key(), |key| key.secret_name.clone())
+}
+
+/// What an overlay may not read.
+fn private(scene: &Scene<'_>, names: &Names) -> Private {
+    let issuer = scene.local.node.signer.secret_name.clone();
+    Private {
+        secrets: vec![
+            (store_key(scene, names), "the store key"),
+            (issuer, "the issuing key"),
+        ],
+        claim: names.claim(),
+    }
+}
+
 /// What an overlay may change.
 fn defaults() -> Value {
     json!({"spec": {
@@ -85,9 +103,6 @@ fn defaults() -> Value {
 }
 
 fn pod(scene: &Scene<'_>, names: &Names) -> Value {
-    let node = scene.local.node;
-    let key = node.store_key.as_ref();
-    let key = key.map_or_else(|| names.store_key(), |key| key.secret_name.clone());
     json!({
         "serviceAccountName": SERVICE_ACCOUNT,
         "automountServiceAccountToken": false,
@@ -98,7 +113,7 @@ fn pod(scene: &Scene<'_>, names: &Names) -> Value {
         },
         "volumes": [
             {"name": STORE_KEY_VOLUME, "secret": {
-                "secretName": key,
+                "secretName": store_key(scene, names),
                 "defaultMode": 0o440,
                 "items": [{"key": STORE_KEY, "path": STORE_KEY}],
             }},

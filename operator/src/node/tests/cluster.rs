@@ -83,7 +83,12 @@ fn everything_a_node_can_ask_for_is_in_its_objects() {
                 "nodeSelector": {"disk": "ssd"},
                 "securityContext": {"fsGroup": 2000, "runAsNonRoot": false},
                 "containers": [{"name": "trading", "image": "registry.example/trading:7"}],
-                "volumes": [{"name": "scratch", "emptyDir": {}}],
+                "volumes": [
+                    {"name": "scratch", "emptyDir": {}},
+                    {"name": "own", "secret": {"secretName": "trading-password"}},
+                    {"name": "vault", "projected": {"sources": [
+                        {"serviceAccountToken": {"path": "t", "audience": "vault"}}]}},
+                ],
             }
         });
     });
@@ -141,6 +146,31 @@ fn an_overlay_cannot_reach_what_is_the_sidecars_or_leave_the_pod() {
         (
             json!({"spec": {"initContainers": [{"name": "a", "volumeMounts": [{"name": "finp2p-token", "mountPath": "/s"}]}]}}),
             "mounts the sidecar's volume finp2p-token",
+        ),
+        (
+            json!({"spec": {"volumes": [{"name": "v", "secret": {"secretName": "finp2p-bank-a-store-key"}}]}}),
+            "Secret finp2p-bank-a-store-key, the store key",
+        ),
+        (
+            json!({"spec": {"volumes": [{"name": "v", "projected": {"sources": [{"secret": {"name": "finp2p-issuer"}}]}}]}}),
+            "Secret finp2p-issuer, the issuing key",
+        ),
+        (
+            json!({"spec": {"containers": [{"name": "a", "envFrom": [{"secretRef": {"name": "finp2p-issuer"}}]}]}}),
+            "the issuing key",
+        ),
+        (
+            json!({"spec": {"initContainers": [{"name": "a", "env": [
+                {"name": "K", "valueFrom": {"secretKeyRef": {"name": "finp2p-bank-a-store-key", "key": "store.key"}}}]}]}}),
+            "the store key",
+        ),
+        (
+            json!({"spec": {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "state-finp2p-bank-a-0"}}]}}),
+            "the claim state-finp2p-bank-a-0",
+        ),
+        (
+            json!({"spec": {"volumes": [{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]}}),
+            "token for the API server",
         ),
         (
             json!({"spec": {"serviceAccountName": "other"}}),
