@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use finp2p_tests::control_plane::identity::Identity;
-use finp2p_tests::control_plane::namespace::Namespace;
 
 use crate::golden;
 use crate::installed::installed;
@@ -34,16 +33,6 @@ fn list(identity: &Identity, namespace: &str) -> Vec<String> {
         .collect();
     lines.sort();
     lines
-}
-
-fn bound(bank: &Namespace<'_>, role: &str) -> Identity {
-    let account = bank.account(role);
-    let subject = format!("--serviceaccount={}:{role}", bank.name);
-    let role_name = format!("--clusterrole=finp2p-{role}");
-    bank.kubectl(&["create", "rolebinding", role, &role_name, &subject], "")
-        .ok()
-        .unwrap();
-    account
 }
 
 #[test]
@@ -88,7 +77,7 @@ fn every_account_may_do_what_the_golden_file_says_and_nothing_else() {
         write!(text, "\n## {who} in {wher}\n{rights}").unwrap();
     }
     for role in ["platform", "asset-owner", "policy-owner", "auditor"] {
-        let account = bound(bank, role);
+        let account = bank.with_role(role);
         let rights = rights(&account, &bank.name, &everybody);
         write!(text, "\n## finp2p-{role}, bound in a namespace\n{rights}").unwrap();
         assert_eq!(

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use finp2p_tests::consortium::NODE_ACCOUNT;
 use finp2p_tests::control_plane::identity::{Identity, Refusal};
-use finp2p_tests::control_plane::namespace::{Namespace, SEEN};
 use finp2p_tests::control_plane::resource;
 use serde_json::{Value, json};
 
@@ -253,15 +252,6 @@ const ROLES: [(&str, &[&str], &[&str]); 4] = [
     ),
 ];
 
-fn bound(bank: &Namespace<'_>, role: &str) -> Identity {
-    let account = bank.account(role);
-    let subject = format!("--serviceaccount={}:{role}", bank.name);
-    let to = format!("--clusterrole=finp2p-{role}");
-    let made = bank.kubectl(&["create", "rolebinding", role, &to, &subject], "");
-    made.ok().unwrap();
-    account
-}
-
 #[test]
 fn each_role_of_the_chart_does_its_job_and_no_other() {
     let banks = guarded();
@@ -291,10 +281,7 @@ fn each_role_of_the_chart_does_its_job_and_no_other() {
         ),
     ];
     for (role, writes, reads) in ROLES {
-        let account = bound(bank_a, role);
-        bank_a.until("the role to be bound", SEEN, || {
-            Ok(account.list("events", "bank-a").map(drop)?)
-        });
+        let account = bank_a.with_role(role);
         for (plural, kind, spec) in &objects {
             let what = format!("{role}, {plural}");
             let object = json!({

@@ -50,6 +50,8 @@ impl From<Refusal> for String {
 #[derive(Clone, Debug)]
 pub struct Printed {
     pub success: bool,
+    /// Exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
@@ -207,6 +209,7 @@ impl Identity {
         writer.join().expect("the writer ends");
         Printed {
             success: output.status.success(),
+            code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }

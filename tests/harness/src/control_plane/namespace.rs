@@ -104,6 +104,29 @@ impl<'a> Namespace<'a> {
         .unwrap_or_else(|why| panic!("account {name}: {why}"))
     }
 
+    /// A service account to which a role of the chart for people is bound here, `auditor` for instance.
+    /// The release is the one called `finp2p`.
+    pub fn with_role(&self, role: &str) -> Identity {
+        let account = self.account(role);
+        let binding = json!({
+            "metadata": {"name": role},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": format!("finp2p-{role}")},
+            "subjects": [{"kind": "ServiceAccount", "name": role, "namespace": self.name}],
+        });
+        let bound = self
+            .cluster
+            .admin()
+            .create("rolebindings", &self.name, &binding);
+        match bound {
+            Err(refusal) if refusal.code != 409 => panic!("role {role}: {refusal:?}"),
+            _ => {}
+        }
+        self.until("the role to be bound", SEEN, || {
+            Ok(account.list("events", &self.name).map(drop)?)
+        });
+        account
+    }
+
     /// A token of a service account for an audience (without one: the API server), for so many seconds
     /// (600 at least).
     pub fn token(&self, account: &str, audience: Option<&str>, expires_s: u32) -> String {
