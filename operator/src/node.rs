@@ -9,6 +9,7 @@
 //! - [`sign`]: the plan with the certificates that were due.
 //! - [`observe`], [`apply`], [`report`]: the same on an API server; the only ones with a client.
 //! - [`widening`]: an Event when an edit lets somebody see more.
+//! - [`history`]: whether the API server went back in time.
 //! - [`reconcile`]: the five steps in a row, one task per namespace.
 //!
 //! ```text
@@ -25,6 +26,7 @@
 
 pub mod apply;
 pub mod files;
+pub mod history;
 pub mod inputs;
 pub mod observe;
 pub mod plan;

@@ -206,10 +206,8 @@ impl Operator {
         let mut all = Vec::new();
         for namespace in &self.options.namespaces {
             let watched = Arc::new(Watched::default());
-            let changed = watch::Sender::new(0);
-            watched.follow(&self.client, namespace, &changed, &self.metrics, &mut tasks);
             let keeper = Keeper::new(namespace, Arc::clone(&world), Arc::clone(&watched));
-            tasks.spawn(keeper.keep(changed.subscribe()));
+            tasks.spawn(keeper.keep());
             all.push((namespace.clone(), watched));
         }
         tasks.spawn(tell_until_read(all, self.waiting.clone()));

@@ -72,12 +72,13 @@ fn nothing_is_left_of_a_control_plane_whose_program_was_killed() {
     let line = lines.next().unwrap().unwrap();
     let kubeconfig = line.strip_prefix("export KUBECONFIG=").unwrap();
     let folder = kubeconfig.strip_suffix("/kubeconfigs/admin").unwrap();
-    assert_eq!(
-        running(folder).len(),
-        4,
-        "three parts and who removes the folder: {:?}",
-        running(folder)
-    );
+    // A process carries another name until it runs its program.
+    wait::until("three parts and who removes the folder", GONE, || {
+        let running = running(folder);
+        (running.len() == 4)
+            .then_some(())
+            .ok_or(format!("{running:?}"))
+    });
     process::signal(program.id(), "KILL");
     program.wait().unwrap();
     wait::until("the end of everything", GONE, || {

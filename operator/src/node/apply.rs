@@ -44,6 +44,9 @@ pub enum Problem {
     /// A person must decide; the rest of the plan is written. A sentence for the status.
     #[error("{0}")]
     Obstacle(String),
+    /// The watch has not told yet what the API server holds; the plan is made again.
+    #[error("SidecarConfig {0} is another than the watch has told so far")]
+    Behind(String),
     /// A write failed; the plan is made and applied again.
     #[error("{what} could not be written")]
     Write {
@@ -85,7 +88,7 @@ impl Problem {
     pub fn is_gone(&self) -> bool {
         match self {
             Self::Write { source, .. } => cluster_error::cure(source) == Cure::Gone,
-            Self::Obstacle(_) => false,
+            Self::Obstacle(_) | Self::Behind(_) => false,
         }
     }
 }
@@ -155,6 +158,11 @@ impl Applier {
 
     async fn configure(&self, plan: &Plan, cache: &Cache<SidecarConfig>) -> Result<(), Problem> {
         let writes = plan.writes();
+        let api: Api<SidecarConfig> = Api::namespaced(self.client.clone(), &self.namespace);
+        if let (Some(root), false) = (&plan.root, writes.is_empty()) {
+            self.is_current(&api, &root.config.name_any(), cache)
+                .await?;
+        }
         let (before, rest): (Vec<_>, Vec<_>) = writes
             .into_iter()
             .partition(|c| c.spec.slice.is_some() && c.metadata.generation == Some(1));
@@ -167,7 +175,6 @@ impl Applier {
                 .try_collect::<Vec<()>>()
                 .await?;
         }
-        let api: Api<SidecarConfig> = Api::namespaced(self.client.clone(), &self.namespace);
         for name in &plan.obsolete {
             match api.delete(name, &DeleteParams::default()).await {
                 Ok(_) => cache.deleted(name),
@@ -176,6 +183,26 @@ impl Applier {
             }
         }
         Ok(())
+    }
+
+    /// Whether the root is the one that the plan was made from. A watch that has not noticed that the
+    /// API server was restored shows a sequence of the time after; its resource version alone does
+    /// not tell, because a restored API server gives the same numbers once more.
+    async fn is_current(
+        &self,
+        api: &Api<SidecarConfig>,
+        name: &str,
+        cache: &Cache<SidecarConfig>,
+    ) -> Result<(), Problem> {
+        let sequence = |config: &SidecarConfig| Some(config.spec.root.as_ref()?.sequence);
+        let there = api.get_opt(name).await;
+        let there = there.map_err(|error| Problem::of(format!("SidecarConfig {name}"), error))?;
+        let known = cache.get(name);
+        let is = |config: &SidecarConfig| (config.uid(), sequence(config));
+        if there.as_ref().map(is) == known.as_deref().map(is) {
+            return Ok(());
+        }
+        Err(Problem::Behind(name.to_owned()))
     }
 
     async fn config(

@@ -86,6 +86,21 @@ impl Watched {
         watches.made(&self.network_policies);
     }
 
+    /// Nothing is known any more, as before the first list.
+    pub fn forget(&self) {
+        self.organizations.forget();
+        self.assets.forget();
+        self.policies.forget();
+        self.configs.forget();
+        self.secrets.forget();
+        self.config_maps.forget();
+        self.stateful_sets.forget();
+        self.services.forget();
+        self.roles.forget();
+        self.bindings.forget();
+        self.network_policies.forget();
+    }
+
     /// Whether a first complete list of every kind was read: before that nothing is planned.
     pub fn is_complete(&self) -> bool {
         self.organizations.is_complete()

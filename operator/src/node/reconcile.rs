@@ -11,10 +11,12 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt as _};
 use rand::Rng as _;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::apply::{Applier, Problem};
+use super::history::History;
 use super::inputs::{Claim, Cluster, Dialling, Inputs, Previous, SignerState};
 use super::observe::{Watched, observed};
 use super::plan::names::Names;
@@ -92,6 +94,11 @@ pub struct Keeper {
     met_at: Vec<Option<i64>>,
     signer: Option<Held>,
     widening: Widening,
+    history: History,
+    /// The watches of the namespace, which end with it.
+    watches: JoinSet<()>,
+    /// Counts what they tell.
+    changed: watch::Sender<u64>,
 }
 
 /// The signer, and the Secret that it was made of.
@@ -122,11 +129,29 @@ impl Keeper {
             met_at: Vec::new(),
             signer: None,
             widening: Widening::default(),
+            history: History::default(),
+            watches: JoinSet::new(),
+            changed: watch::Sender::new(0),
         }
     }
 
-    /// Keeps the namespace until the task is dropped. `changed` counts its changes.
-    pub async fn keep(mut self, mut changed: watch::Receiver<u64>) {
+    /// Follows the namespace, from the first list on.
+    fn follow(&mut self) {
+        self.watches = JoinSet::new();
+        self.watched.forget();
+        self.watched.follow(
+            &self.world.client,
+            &self.namespace,
+            &self.changed,
+            &self.world.metrics,
+            &mut self.watches,
+        );
+    }
+
+    /// Keeps the namespace until the task is dropped.
+    pub async fn keep(mut self) {
+        self.follow();
+        let mut changed = self.changed.subscribe();
         let mut claimed = self.world.claimed.subscribe();
         let mut retry = RETRY_FIRST;
         loop {
@@ -197,6 +222,7 @@ impl Keeper {
             })
             .await;
         self.memory = plan.memory.clone();
+        self.remember(&plan);
         // What went wrong with a write is no reason to leave users without a status.
         let told = self.report(&plan).await;
         let now = (self.world.clock)();
@@ -208,6 +234,15 @@ impl Keeper {
         Ok(Next {
             at_latest: self.next(&plan, told, obstacles_changed),
         })
+    }
+
+    /// Takes note of the root that was written, also when another write failed.
+    fn remember(&mut self, plan: &Plan) {
+        let name = plan.root.as_ref().map(|root| root.config.name_any());
+        let root = name.and_then(|name| self.watched.configs.get(&name));
+        if let Some(root) = root.as_ref().and_then(|config| config.spec.root.as_ref()) {
+            self.history.wrote(root.sequence);
+        }
     }
 
     /// Takes note of what stood in the way. Returns whether that is something else than before.
@@ -240,6 +275,17 @@ impl Keeper {
         let own = claims.iter().filter(|c| c.namespace == namespace).min();
         let organization = own.map(|claim| claim.organization_id.clone());
         let previous = self.previous(organization.as_deref());
+        if let Some(organization) = &organization {
+            let root = previous.as_ref().map(|previous| &previous.root);
+            if self.history.saw(organization, root) {
+                tracing::error!(
+                    namespace,
+                    "SidecarConfig {organization} is older than it was: the API server went back in time, everything is read again"
+                );
+                self.follow();
+                return Ok(None);
+            }
+        }
         if !all_read && previous.is_none() {
             // Another namespace may have an older claim to this organization.
             return Ok(None);
@@ -321,6 +367,7 @@ impl Keeper {
         Cluster {
             sidecar_image: self.world.sidecar_image.clone(),
             metrics_from: self.world.metrics_from.clone(),
+            sequence: self.history.highest(),
             volume_claim_templates: set.and_then(|set| set.spec.volume_claim_templates.clone()),
             obstacles: self.obstacles.clone(),
         }

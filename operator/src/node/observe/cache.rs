@@ -80,15 +80,21 @@ pub struct Cache<K> {
     inner: Mutex<Inner<K>>,
 }
 
+impl<K> Default for Inner<K> {
+    fn default() -> Self {
+        Self {
+            objects: BTreeMap::new(),
+            listing: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            is_complete: false,
+        }
+    }
+}
+
 impl<K> Default for Cache<K> {
     fn default() -> Self {
         Self {
-            inner: Mutex::new(Inner {
-                objects: BTreeMap::new(),
-                listing: BTreeMap::new(),
-                removed: BTreeMap::new(),
-                is_complete: false,
-            }),
+            inner: Mutex::default(),
         }
     }
 }
@@ -186,6 +192,11 @@ where
     /// Takes note that an object was deleted.
     pub fn deleted(&self, name: &str) {
         self.inner().objects.remove(name);
+    }
+
+    /// Nothing is known any more, as before the first list.
+    pub fn forget(&self) {
+        *self.inner() = Inner::default();
     }
 
     /// Whether a first complete list was read.

@@ -26,6 +26,9 @@ pub struct Cluster {
     pub metrics_from: Option<BTreeMap<String, String>>,
     /// Claim templates of the StatefulSet that exists.
     pub volume_claim_templates: Option<Vec<PersistentVolumeClaim>>,
+    /// The highest sequence of the node's configuration that this operator knows of; more than the
+    /// root's own after the API server went back in time.
+    pub sequence: i64,
     /// What stood in the way when the last plan was applied, each a sentence that says how to
     /// mend it.
     pub obstacles: Vec<String>,

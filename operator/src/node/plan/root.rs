@@ -6,7 +6,6 @@
 //! the slices that were edited: after a crash in between, the next plan finds them changed and
 //! counts again, so the sequence is never behind what is configured.
 
-use finp2p_crds::condition::reasons;
 use finp2p_crds::peer_organization::Node;
 use finp2p_crds::sidecar_config::{NodeLimits, Root};
 use finp2p_crds::{GROUP, SEQUENCE_ANNOTATION, SidecarConfig, SidecarConfigSpec, VERSION};
@@ -16,6 +15,7 @@ use super::Planned;
 use super::certificate::Certificates;
 use super::names::MANAGED_BY;
 use super::slice::{Set, written};
+use crate::node::history::is_rolled_back;
 use crate::node::inputs::Inputs;
 use crate::node::validate::Local;
 
@@ -59,7 +59,7 @@ pub fn build(
             .collect(),
     };
     let edited = former != Some(&root) || slices.iter().any(|slice| slice.changed);
-    let counts = edited && (sequence == 0 || !is_rolled_back(inputs));
+    let counts = edited && (sequence == 0 || !went_back(inputs, sequence));
     let root = Root {
         sequence: (sequence + i64::from(counts)).max(least_sequence(local)),
         ..root
@@ -77,13 +77,16 @@ pub fn build(
     Planned { config, changed }
 }
 
-/// Whether the node says that its configuration went back in time, to before a backup. The sequence
-/// stands still then: a few ordinary edits would otherwise count past the highest that the node
-/// remembers and bring back, without a word, what was withdrawn since. A person accepts instead.
-fn is_rolled_back(inputs: &Inputs) -> bool {
-    let exceptions = inputs.report.iter().flat_map(|report| &report.exceptions);
-    let mut of_node = exceptions.filter(|exception| exception.kind == "Node");
-    of_node.any(|exception| exception.reason == reasons::CONFIGURATION_ROLLED_BACK)
+/// Whether the configuration went back in time, to before a backup: the node says so, or will, because
+/// this operator itself knows a higher sequence. It stands still then: a few ordinary edits would
+/// otherwise count past the highest that the node remembers and bring back, without a word, what was
+/// withdrawn since. A person accepts instead.
+fn went_back(inputs: &Inputs, sequence: i64) -> bool {
+    let known = inputs
+        .cluster
+        .as_ref()
+        .map_or(0, |cluster| cluster.sequence);
+    known > sequence || is_rolled_back(inputs.report.as_ref())
 }
 
 /// The sequence that a person asked for, or none.

@@ -4,6 +4,7 @@ use finp2p_crds::sidecar_config::{SLICE_MAX_BYTES, SLICE_MAX_ENTRIES};
 use serde_json::json;
 
 use super::scene::*;
+use crate::node::inputs::Cluster;
 use crate::node::plan::Plan;
 
 fn many(assets: usize) -> Scene {
@@ -269,5 +270,16 @@ fn the_sequence_stands_still_while_the_node_says_that_its_configuration_went_bac
     });
     assert_eq!(sequence(&meant.plan()), 90);
     scene.inputs.report.as_mut().unwrap().exceptions.clear();
+    assert_eq!(sequence(&scene.plan()), sequence(&before) + 1);
+    // The node has not noticed yet, and the operator has.
+    scene.inputs.cluster = Some(Cluster {
+        sequence: sequence(&before) + 1,
+        ..Cluster::default()
+    });
+    assert_eq!(sequence(&scene.plan()), sequence(&before));
+    scene.inputs.cluster = Some(Cluster {
+        sequence: sequence(&before),
+        ..Cluster::default()
+    });
     assert_eq!(sequence(&scene.plan()), sequence(&before) + 1);
 }
