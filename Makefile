@@ -15,7 +15,8 @@ SUITE := tests/suites/run
 .PHONY: help demo control-plane test check unit network store test-control-plane chart generate bench bench-scale fuzz mutants advisories prerequisites
 
 help: ## List the tasks
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {name[++n] = $$1; text[n] = $$2; if (length($$1) > width) width = length($$1)} \
+	  END {for (i = 1; i <= n; i++) printf "  make %-" width "s  %s\n", name[i], text[i]}' Makefile
 
 demo: ## Three banks on this machine: two share a bond, the third sees nothing (KEEP=1 leaves them running)
 	@tests/suites/demo $(if $(KEEP),--keep)

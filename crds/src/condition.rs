@@ -55,7 +55,7 @@ pub mod types {
     pub const RESOLVED_REFS: &str = "ResolvedRefs";
     /// The node runs with it.
     pub const PROGRAMMED: &str = "Programmed";
-    /// A peer's node answers (PeerOrganization).
+    /// A peer's node answers (PeerOrganization); Unknown until ours has dialled it.
     pub const REACHABLE: &str = "Reachable";
     /// A key or certificate ends soon (PeerOrganization).
     pub const KEY_EXPIRING: &str = "KeyExpiring";
@@ -147,6 +147,8 @@ pub mod reasons {
     pub const TOO_LARGE: &str = "TooLarge";
     /// The peer's node answers ours.
     pub const REACHABLE: &str = "Reachable";
+    /// Our node has had no need to dial the peer's, so nobody knows whether it answers.
+    pub const NOT_DIALLED: &str = "NotDialled";
     /// The peer's node does not answer ours.
     pub const UNREACHABLE: &str = "Unreachable";
     /// The peer's asset can be asked for.

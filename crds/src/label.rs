@@ -36,6 +36,7 @@ pub struct LabelSelector {
 #[x_kube(
     validation = Rule::new("self.operator in ['In', 'NotIn'] ? (has(self.values) && size(self.values) > 0) : (!has(self.values) || size(self.values) == 0)")
         .message("In and NotIn need at least one value; Exists and DoesNotExist take none")
+        .field_path(".values")
 )]
 pub struct LabelRequirement {
     /// The label.

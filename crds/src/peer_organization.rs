@@ -41,7 +41,7 @@ use crate::schema;
         name = "Reachable",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Reachable\")].status",
-        description = "Whether the peer's node answers"
+        description = "Whether the peer's node answers; Unknown until ours has dialled it (NotDialled), blank where there is nobody to dial"
     ),
     printcolumn(
         // A date column shows how long ago something was: `<invalid>` for a day to come.
@@ -51,6 +51,14 @@ use crate::schema;
         description = "When the first key or certificate in use ends"
     ),
     printcolumn(
+        // On request (-o wide): the table stays narrow.
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = 1,
+        description = "Why it is Ready, or not, in one word"
+    ),
+    printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
@@ -58,15 +66,20 @@ use crate::schema;
 )]
 #[x_kube(
     validation = Rule::new("has(self.organizationId) == has(oldSelf.organizationId) && (!has(self.organizationId) || self.organizationId == oldSelf.organizationId)")
-        .message("organizationId is immutable, set or unset: create a new object for another organization"),
+        .message("organizationId is immutable, set or unset: create a new object for another organization")
+        .field_path(".organizationId"),
     validation = Rule::new("has(self.node) == has(oldSelf.node)")
-        .message("node cannot be added or removed: the local organization is a second object beside the consortium's record, with the same organizationId"),
+        .message("node cannot be added or removed: the local organization is a second object beside the consortium's record, with the same organizationId")
+        .field_path(".node"),
     validation = Rule::new("!has(self.node) || !has(self.issuer)")
-        .message("an object with node is this cluster's own record: put issuer on the consortium's record of the organization"),
+        .message("an object with node is this cluster's own record: put issuer on the consortium's record of the organization")
+        .field_path(".issuer"),
     validation = Rule::new("!has(self.node) || !has(self.suspended)")
-        .message("the local organization cannot be suspended: set suspended on the peers, or decommission: true under node"),
+        .message("the local organization cannot be suspended: set suspended on the peers, or decommission: true under node")
+        .field_path(".suspended"),
     validation = Rule::new("has(self.node) || has(self.issuer) || (has(self.keys) && size(self.keys) > 0)")
         .message("a peer needs at least one root key in keys (finp2p-operator export prints its public record); an issuer needs issuer instead")
+        .field_path(".keys")
 )]
 pub struct PeerOrganizationSpec {
     /// Id of the organization on the network, the first part of its resource ids. Defaults to the name of this object. Immutable.
@@ -116,6 +129,7 @@ pub struct PeerOrganizationSpec {
 #[x_kube(
     validation = Rule::new("self.notBefore < self.notAfter")
         .message("notAfter must be later than notBefore")
+        .field_path(".notAfter")
 )]
 pub struct RootKey {
     /// Name of the key within the organization, for people: 2026-a.
@@ -204,9 +218,11 @@ pub struct Jwk {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
     validation = Rule::new("self.network == oldSelf.network")
-        .message("network is immutable: it is in every signature of this node; run another namespace for another network"),
+        .message("network is immutable: it is in every signature of this node; run another namespace for another network")
+        .field_path(".network"),
     validation = Rule::new("!has(oldSelf.incarnation) || (has(self.incarnation) && self.incarnation >= oldSelf.incarnation)")
         .message("incarnation may only grow: peers refuse a node that comes back with a lower one")
+        .field_path(".incarnation")
 )]
 pub struct Node {
     /// Consortium and environment (sandbox-finp2p). It is in every signature, so that test traffic is never valid in production.

@@ -40,7 +40,7 @@ use crate::sharing_policy::{CredentialRequirement, Mode};
         name = "Version",
         type_ = "string",
         json_path = ".status.version",
-        description = "Newest version in the node"
+        description = "Newest version in the node; blank in this version, whose nodes do not report it"
     ),
     printcolumn(
         name = "Ready",
@@ -52,7 +52,15 @@ use crate::sharing_policy::{CredentialRequirement, Mode};
         name = "Delivered",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Delivered\")].status",
-        description = "Whether everybody it is pushed to has it"
+        description = "Whether everybody it is pushed to has it; blank unless it is pushed"
+    ),
+    printcolumn(
+        // On request (-o wide): the table stays narrow.
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = 1,
+        description = "Why it is Ready, or not, in one word"
     ),
     printcolumn(
         name = "Age",
@@ -66,11 +74,13 @@ use crate::sharing_policy::{CredentialRequirement, Mode};
     validation = Rule::new("has(self.from) == has(oldSelf.from)")
         .message("content or from is chosen once: create a new SharedAsset to change it"),
     validation = Rule::new("has(self.assetId) == has(oldSelf.assetId) && (!has(self.assetId) || self.assetId == oldSelf.assetId)")
-        .message("assetId is immutable, set or unset: create a new SharedAsset for another id"),
+        .message("assetId is immutable, set or unset: create a new SharedAsset for another id")
+        .field_path(".assetId"),
     validation = Rule::new("!has(self.from) || (!has(self.assetId) && !has(self.units) && !has(self.schema) && !has(self.eligibility))")
         .message("assetId, units, schema and eligibility belong to the Primary: an asset with from takes them from the peer"),
     validation = Rule::new("!has(self.offer) || has(self.from)")
         .message("offer says whether our users see a peer's asset: write it beside from")
+        .field_path(".offer")
 )]
 pub struct SharedAssetSpec {
     /// Id of the asset on the network, the last part of its resource id: an ISIN, for example. Defaults to the name of this object. Immutable.
@@ -202,7 +212,7 @@ pub struct SharedAssetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 316))]
     pub source: Option<String>,
-    /// Newest version in the node.
+    /// Newest version in the node. Filled once nodes report it, which they do not in this version: their report has no room for every asset. Until then it stays absent, and the local API shows the version (GET /v1/assets/{assetId}).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub version: Option<String>,

@@ -65,17 +65,23 @@ use crate::schema;
     validation = Rule::new("has(self.fields) != has(self.allFields)")
         .message("say which fields: write exactly one of fields (a list of JSON Pointers) or allFields: true"),
     validation = Rule::new("!has(self.users) || (has(self.purposes) && size(self.purposes) > 0)")
-        .message("user information is shared for a purpose: list at least one in purposes"),
+        .message("user information is shared for a purpose: list at least one in purposes")
+        .field_path(".purposes"),
     validation = Rule::new("!has(self.notBefore) || !has(self.notAfter) || self.notBefore < self.notAfter")
-        .message("notAfter must be later than notBefore"),
+        .message("notAfter must be later than notBefore")
+        .field_path(".notAfter"),
     validation = Rule::new("!has(self.consent) || has(self.users)")
-        .message("consent is given by users: write it on a policy with users"),
+        .message("consent is given by users: write it on a policy with users")
+        .field_path(".consent"),
     validation = Rule::new("!has(self.credentials) || has(self.users) || self.credentials.all(c, !has(c.subject) || c.subject == 'Requester')")
-        .message("an asset has no user to prove anything: credentials of a policy with assets have subject Requester"),
+        .message("an asset has no user to prove anything: credentials of a policy with assets have subject Requester")
+        .field_path(".credentials"),
     validation = Rule::new("!has(self.minimumRecipients) || self.mode == 'Push'")
-        .message("minimumRecipients counts acknowledged deliveries: it needs mode: Push"),
+        .message("minimumRecipients counts acknowledged deliveries: it needs mode: Push")
+        .field_path(".minimumRecipients"),
     validation = Rule::new("!has(self.leaseHours) || self.mode == 'Push'")
         .message("leaseHours is about replicas: it needs mode: Push")
+        .field_path(".leaseHours")
 )]
 pub struct SharingPolicySpec {
     /// Assets that are shared. Exactly one of assets and users.

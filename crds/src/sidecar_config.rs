@@ -24,7 +24,6 @@ pub const REPORT_MAX_ROWS: usize = 100;
     kind = "SidecarConfig",
     plural = "sidecarconfigs",
     shortname = "scfg",
-    category = "finp2p",
     namespaced,
     status = "SidecarConfigStatus",
     derive = "PartialEq",

@@ -76,17 +76,92 @@ pub fn watch(error: &watcher::Error) -> String {
     }
 }
 
-/// Every cause once: what, then why.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
+/// How the client's text of an answer begins, which holds the whole Status.
+const WHOLE_ANSWER: &str = "ApiError: ";
+
+/// Every cause once: what, then why. An answer of the API server is told as [`clause`] does: the
+/// client's own text holds the whole Status in the form that programmers read.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let status = answer(cause);
+        next = cause.source().filter(|_| status.is_none());
+        let more = match status {
+            Some(status) => api(status),
+            // An error that prints its source prints the whole answer: its own words, then ours.
+            None => own_words(&cause.to_string()),
+        };
+        if text.is_empty() {
+            text = more;
+        } else if !text.contains(&more) {
             text.push_str(": ");
             text.push_str(&more);
         }
-        source = cause.source();
     }
     text
+}
+
+fn own_words(text: &str) -> String {
+    let own = text.split(WHOLE_ANSWER).next().unwrap_or_default();
+    own.trim_end_matches(": ").to_owned()
+}
+
+/// What the API server answered, if this error is that.
+fn answer<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Status> {
+    let boxed = error.downcast_ref::<Box<kube::Error>>().map(AsRef::as_ref);
+    match boxed.or_else(|| error.downcast_ref::<kube::Error>())? {
+        kube::Error::Api(status) => Some(status.as_ref()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube_lease_manager::LeaseManagerError;
+
+    use super::*;
+
+    fn refused() -> kube::Error {
+        let message = "Operation cannot be fulfilled on sidecarconfigs \"bank-a\": the object has been modified";
+        kube::Error::Api(Status::failure(message, "Conflict").with_code(409).boxed())
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("SidecarConfig bank-a could not be written")]
+    struct Boxed(#[source] Box<kube::Error>);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the cluster could not list sharedassets")]
+    struct Plain(#[source] kube::Error);
+
+    #[test]
+    fn an_answer_of_the_api_server_is_a_sentence_wherever_it_stands() {
+        let said = "Operation cannot be fulfilled on sidecarconfigs \"bank-a\": the object has been modified (409)";
+        let boxed = chain(&Boxed(Box::new(refused())));
+        assert_eq!(
+            boxed,
+            format!("SidecarConfig bank-a could not be written: {said}")
+        );
+        let plain = chain(&Plain(refused()));
+        assert_eq!(
+            plain,
+            format!("the cluster could not list sharedassets: {said}")
+        );
+        assert_eq!(chain(&refused()), said);
+        let lease = chain(&LeaseManagerError::KubeError(refused()));
+        assert_eq!(lease, format!("Kube error: {said}"));
+        // Through the program's own wrapping, as it ends with.
+        let wrapped = anyhow::Error::new(Plain(refused())).context("diff");
+        assert_eq!(chain(&*wrapped), format!("diff: {plain}"));
+    }
+
+    #[test]
+    fn other_errors_are_told_cause_by_cause_and_nothing_twice() {
+        let missing = std::io::Error::other("no such file");
+        let error = anyhow::Error::new(missing)
+            .context("the key: no such file")
+            .context("certify");
+        assert_eq!(chain(&*error), "certify: the key: no such file");
+    }
 }

@@ -8,6 +8,8 @@ use kube_lease_manager::{LeaseCreateMode, LeaseManager, LeaseManagerBuilder, Lea
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::cluster_error;
+
 /// A leader that does not renew for this long has lost; what another needs to take over after a
 /// machine that died.
 const LEASE_SECONDS: u64 = 15;
@@ -53,9 +55,10 @@ impl Election {
         drop(self.leads);
         match self.task.await {
             Ok(Ok(())) => tracing::info!("the Lease is given back"),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the Lease could not be given back: it ends by itself")
-            }
+            Ok(Err(error)) => tracing::warn!(
+                "the Lease could not be given back, and ends by itself: {}",
+                cluster_error::chain(&error)
+            ),
             Err(error) => tracing::warn!(%error, "the election ended"),
         }
     }
@@ -94,7 +97,10 @@ async fn take_part(
                     if changed.is_err() {
                         break true;
                     }
-                    tell.send_replace(*leads.borrow_and_update());
+                    let led = tell.send_replace(*leads.borrow_and_update());
+                    if led && !*tell.borrow() {
+                        tokio::spawn(tell_loss(leases.clone(), candidate.clone()));
+                    }
                 }
                 () = given_back(&leases, &candidate.lease), if !*tell.borrow() => break false,
             }
@@ -109,6 +115,24 @@ async fn take_part(
             return Ok(());
         }
         manager = self::manager(&client, &candidate).await?;
+    }
+}
+
+/// Says why the Lease was lost, as far as it shows.
+async fn tell_loss(leases: Api<Lease>, candidate: Candidate) {
+    let lease = match leases.get(&candidate.lease).await {
+        Ok(lease) => lease,
+        Err(error) => {
+            let why = cluster_error::clause(&error);
+            return tracing::warn!("the Lease is lost, and cannot be read: {why}");
+        }
+    };
+    let holder = lease.spec.and_then(|spec| spec.holder_identity);
+    match holder.filter(|holder| !holder.is_empty() && *holder != candidate.identity) {
+        Some(holder) => tracing::warn!(holder, "the Lease is lost: another holds it now"),
+        None => tracing::warn!(
+            "the Lease is lost: it was not renewed in time; kube_lease_manager=error in --log shows each try"
+        ),
     }
 }
 

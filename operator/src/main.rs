@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use finp2p_operator::args::{Args, Command};
+use finp2p_operator::cluster_error::chain;
 use finp2p_operator::command;
 use finp2p_operator::keys::{certify, export, keygen};
 use jiff::Timestamp;
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Nothing is left to tell if standard error is gone too.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {}", chain(&*error));
             ExitCode::FAILURE
         }
     }

@@ -29,7 +29,7 @@ mod scalar;
 mod split;
 mod yaml;
 
-pub use document::{Document, Source};
+pub use document::{Document, KUSTOMIZATION, Source};
 pub use folder::{Cost, Folder, Reader};
 pub use namespace::{Dispute, Namespace, Spot};
 pub use object::{Keyed, Manifest, Object, ObjectId};

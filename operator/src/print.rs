@@ -21,6 +21,8 @@ pub struct Printer {
 struct Column {
     name: String,
     is_date: bool,
+    /// Shown on request only (`-o wide`).
+    is_wide: bool,
     path: String,
 }
 
@@ -43,8 +45,8 @@ impl Printer {
         Ok(Self { kinds })
     }
 
-    /// The table of objects of one kind, in the order given; empty for an unknown kind or for no
-    /// objects. Lines end in a newline and have no spaces at their end.
+    /// The table of objects of one kind, in the order given, as `kubectl get` prints it when it is
+    /// not asked for more (`-o wide`); empty for an unknown kind or for no objects. Lines end in a newline and have no spaces at their end.
     pub fn table(&self, kind: &str, objects: &[Value], now: Timestamp) -> String {
         let Some((_, columns)) = self.kinds.iter().find(|(known, _)| known == kind) else {
             return String::new();
@@ -52,6 +54,7 @@ impl Printer {
         if objects.is_empty() {
             return String::new();
         }
+        let columns: Vec<&Column> = columns.iter().filter(|column| !column.is_wide).collect();
         let headings = columns.iter().map(|column| column.name.to_uppercase());
         let mut rows: Vec<Vec<String>> =
             vec![["NAME".to_owned()].into_iter().chain(headings).collect()];
@@ -70,6 +73,7 @@ impl Column {
         Self {
             name: text("name"),
             is_date: text("type") == "date",
+            is_wide: column.get("priority").and_then(Value::as_i64) > Some(0),
             path: text("jsonPath"),
         }
     }
@@ -211,7 +215,7 @@ mod tests {
                     "role": "Peer", "keysExpire": "2028-03-01T00:00:00Z",
                     "conditions": [
                         {"type": "Accepted", "status": "False"},
-                        {"type": "Ready", "status": "True"},
+                        {"type": "Ready", "status": "True", "reason": "Ready"},
                         {"type": "Reachable", "status": "Unknown"}
                     ]
                 }

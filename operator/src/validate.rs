@@ -8,7 +8,8 @@
 //! 5. [`deep`]: what a schema cannot say: keys that are points on the curve, addresses that
 //!    can be dialled, CEL and JSON Schema texts that parse.
 //!
-//! [`plan`] then asks the operator's own plan what only shows beside other objects.
+//! [`plan`] then asks the operator's own plan what only shows beside other objects, but for what
+//! manifests in git leave to somebody else (`elsewhere`).
 //! [`change`] holds the rules about edits, for local mode; [`report`] prints findings.
 //!
 //! ```text
@@ -18,6 +19,7 @@
 mod cel_text;
 pub mod change;
 mod deep;
+mod elsewhere;
 mod kind;
 mod metadata;
 pub mod plan;
@@ -124,18 +126,21 @@ impl Checker {
             findings.extend(metadata::check_keyed(document));
             return findings;
         }
-        let ours = self.kinds.contains_key(&document.kind);
+        if self.kinds.contains_key(&document.kind) {
+            return vec![document.finding(
+                "/apiVersion",
+                "UnknownVersion",
+                format!("a {} of another API group", document.kind),
+                &format!("write apiVersion: {GROUP}/{VERSION}"),
+            )];
+        }
         let finding = document.finding(
-            if ours { "/apiVersion" } else { "/kind" },
-            if ours { "UnknownVersion" } else { "NotChecked" },
+            "/kind",
+            "NotChecked",
             "an object of a kind that is not checked here",
-            if ours {
-                "write apiVersion: sharing.finp2p.io/v1alpha1"
-            } else {
-                "nothing to do, if it is meant for something else"
-            },
+            "nothing to do, if it is meant for something else",
         );
-        vec![if ours { finding } else { finding.warn() }]
+        vec![finding.warn()]
     }
 
     fn unknown_kind(&self, document: &Document) -> Finding {

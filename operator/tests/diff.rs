@@ -147,7 +147,7 @@ fn a_field_more_ends_with_two_and_names_peer_resource_and_field() {
     assert_eq!(
         text(&output),
         "access gained: 1 peer on 1 asset; lost: nothing\n\
-         + bank-b on bank-a:102:ZZGREEN20318: /terms/reservePrice\n    see listed, fetch; for any purpose; by bond-terms-to-distributors (changed)\n"
+         + bank-b on bank-a:102:ZZGREEN20318: /terms/reservePrice\n    see listed, fetch; for any purpose; by policy bond-terms-to-distributors (changed)\n"
     );
     assert_eq!(output.status.code(), Some(2));
 }
@@ -163,7 +163,7 @@ fn what_is_only_lost_is_shown_and_ends_with_zero() {
         "{text}"
     );
     assert!(
-        text.contains("by bond-terms-to-distributors (gone)"),
+        text.contains("by policy bond-terms-to-distributors (gone)"),
         "{text}"
     );
     assert_eq!(output.status.code(), Some(0));
@@ -230,6 +230,11 @@ fn what_cannot_be_judged_is_an_error_and_never_nothing_gained() {
         complaint(&output)
     );
     std::fs::remove_file(new.join("bank-a/broken.yaml")).unwrap();
+    banks.write("new", "bank-a/kustomization.yaml", "resources: []\n");
+    let output = banks.diff(&[]);
+    assert_eq!(output.status.code(), Some(1), "what it builds counts");
+    assert!(complaint(&output).contains("kubectl kustomize"));
+    std::fs::remove_file(new.join("bank-a/kustomization.yaml")).unwrap();
     std::fs::remove_file(new.join("bank-a/local.yaml")).unwrap();
     std::fs::remove_file(banks.path("old").join("bank-a/local.yaml")).unwrap();
     let output = banks.diff(&[]);
@@ -331,7 +336,7 @@ fn explain_names_the_fields_and_the_policies_that_open_them() {
   terms: fetched each time; for any purpose; not to be passed on
 policies
   + bond-terms-to-distributors: grants /currency, /isin, /issuer, /name, /terms/coupon, /terms/denomination, /terms/maturity
-  - bond-settlement-to-distributors: is for settlement, and the request names none [name one of its purposes in the request]
+  - bond-settlement-to-distributors: is for settlement, and the request names none [ask with --purpose settlement]
 this depends on
   the node: it has applied this configuration, and the content is loaded
   the request's signature: it leads to a root key in the requester's record
@@ -354,6 +359,12 @@ fn explain_says_why_not_and_what_would_mend_it() {
         "{said}"
     );
     assert!(said.contains("the peer is told: Fields"), "{said}");
+    for more in [vec![], vec!["--purpose", "audit"]] {
+        let said = refused(&[&["--unit", "/settlement"][..], &more].concat());
+        let cure = "to mend it: ask with --purpose settlement, or do not ask for /settlement\n";
+        assert!(said.contains(cure), "{said}");
+        assert!(said.contains("[ask with --purpose settlement]"), "{said}");
+    }
     let said = refused(&["--unit", "/settlement/place"]);
     assert!(
         said.contains("is inside /settlement, which the asset does not open"),
@@ -395,6 +406,22 @@ fn explain_says_why_not_and_what_would_mend_it() {
         assert_eq!(output.status.code(), Some(2));
         assert!(text(&output).contains(why), "{}", text(&output));
     }
+}
+
+#[test]
+fn explain_names_the_purposes_that_would_do_and_the_flag_to_type() {
+    let banks = Banks::new();
+    std::fs::remove_file(banks.path("new/bank-a/policy-terms.yaml")).unwrap();
+    let policy = "bank-a/policy-settlement.yaml";
+    banks.edit(policy, "[settlement]", "[settlement, audit]");
+    for more in [vec![], vec!["--purpose", "trade"]] {
+        let (code, said) = explained(&banks, &more);
+        assert_eq!(code, Some(2));
+        let cure = "to mend it: ask with --purpose audit or --purpose settlement (a program: ";
+        assert!(said.contains(cure), "{said}");
+    }
+    let (code, said) = explained(&banks, &["--purpose", "audit"]);
+    assert_eq!(code, Some(0), "{said}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use finp2p_tests::control_plane::identity::Identity;
+use finp2p_tests::control_plane::namespace::SEEN;
 
 use crate::golden;
 use crate::installed::installed;
@@ -87,6 +88,33 @@ fn every_account_may_do_what_the_golden_file_says_and_nothing_else() {
         );
     }
     golden::compare("rights.txt", &text);
+}
+
+#[test]
+fn kubectl_get_finp2p_ends_well_for_who_may_read_the_kinds_and_asks_nobody_for_another() {
+    let bank = &installed().banks[1];
+    let roles: [(&str, &[&str]); 4] = [
+        ("auditor", &[]),
+        ("policy-owner", &[]),
+        ("asset-owner", &["sharingpolicies"]),
+        ("platform", &["sharedassets", "sharingpolicies"]),
+    ];
+    for (role, refused) in roles {
+        let account = bank.with_role(role);
+        bank.until("the category as this role may read it", SEEN, || {
+            let seen = account.kubectl(&["get", "finp2p", "-n", &bank.name]);
+            let told: Vec<&str> = seen
+                .stderr
+                .lines()
+                .filter(|l| l.contains("Forbidden"))
+                .collect();
+            let named = refused.iter().all(|kind| seen.stderr.contains(kind));
+            let as_expected = told.len() == refused.len() && named;
+            (as_expected && seen.success == refused.is_empty())
+                .then_some(())
+                .ok_or_else(|| format!("{role}: {}", seen.stderr))
+        });
+    }
 }
 
 #[test]

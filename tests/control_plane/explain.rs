@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use finp2p_crds::access::NOT_YET_ENFORCED;
 use finp2p_crds::definition;
 use finp2p_tests::control_plane::ControlPlane;
 use finp2p_tests::wait;
@@ -42,6 +43,27 @@ fn every_field_of_every_kind_has_a_text() {
         .map(|(path, _)| path)
         .collect();
     assert!(silent.is_empty(), "fields without a text: {silent:#?}");
+}
+
+#[test]
+fn kubectl_explain_says_of_what_is_not_enforced_yet_that_it_grants_nothing() {
+    let cluster = ControlPlane::shared();
+    for entry in NOT_YET_ENFORCED {
+        let path = format!("sharingpolicy.spec.{}", entry.field);
+        let printed = cluster.admin().kubectl(&["explain", &path]);
+        let told = printed
+            .stdout
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        let because = format!("Not enforced in this version ({}): a policy", entry.because);
+        assert!(told.contains(&because), "{path}: {told}{}", printed.stderr);
+        assert!(told.contains("grants nothing at all"), "{path}: {told}");
+    }
+    let version = cluster
+        .admin()
+        .kubectl(&["explain", "sharedasset.status.version"]);
+    assert!(version.stdout.contains("Filled once"), "{}", version.stdout);
 }
 
 #[test]

@@ -112,6 +112,28 @@ fn kubectl_get_shows_how_things_are_healthy_and_broken() {
 
     break_it(bank_a);
     golden::compare("broken.txt", &table(bank_a));
+    // Why, on request: the table above stays narrow.
+    for (name, reason) in [
+        ("sharedasset/bond-later", "ContentNotFound"),
+        ("sharedasset/bond-again", "ResourceTaken"),
+        ("peerorganization/bank-x", "Suspended"),
+    ] {
+        let wide = bank_a
+            .kubectl(&["get", name, "-o", "wide"], "")
+            .ok()
+            .unwrap();
+        let [headings, row]: [&str; 2] = wide.lines().collect::<Vec<_>>().try_into().unwrap();
+        let at = headings
+            .find("REASON")
+            .unwrap_or_else(|| panic!("no REASON: {wide}"));
+        assert!(row[at..].starts_with(reason), "{wide}");
+    }
+    let why = bank_a.kubectl(&["describe", "peerorganization", "bank-b"], "");
+    let why = why.ok().unwrap();
+    assert!(
+        why.contains("NotDialled") && why.contains("A policy alone makes nobody dial"),
+        "{why}"
+    );
     let wait = [
         "wait",
         "sharingpolicy/retained",

@@ -163,6 +163,17 @@ fn an_api_server_that_refuses_delays_and_forgets_is_borne_without_a_storm() {
             log.contains(trouble.log),
             "{name}: the log says nothing of it:\n{log}"
         );
+        assert!(
+            !log.contains("Status {"),
+            "answers are told in words:\n{log}"
+        );
+        let conflicts = log.lines().filter(|line| line.contains("(409)"));
+        for line in conflicts {
+            assert!(
+                line.contains(r#""level":"INFO""#),
+                "nobody need do anything: {line}"
+            );
+        }
         assert!(banks.operators()[0].ended().is_none(), "{name}: it ended");
     }
 }

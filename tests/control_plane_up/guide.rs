@@ -15,7 +15,7 @@ pub fn accounts(banks: &Consortium<'_>) {
 /// Lines to copy, each with what it shows.
 pub fn text(banks: &Consortium<'_>, environment: &str) -> String {
     let (bank_a, bank_b) = (banks.bank("bank-a"), banks.bank("bank-b"));
-    let api = bank_b.api("trading").base;
+    let [api_a, api_b] = PROGRAMS.map(|(bank, account)| banks.bank(bank).api(account).base);
     let logs = banks.cluster().folder().join("logs");
     let logs = logs.display();
     let (metrics_a, metrics_b) = (bank_a.metrics_url(), bank_b.metrics_url());
@@ -31,10 +31,14 @@ kubectl get finp2p -A
 kubectl describe sharingpolicy bond-terms-to-distributors -n bank-a
 
 # a program of bank-b, known by the token of its service account, asks for the bond of bank-a
-TOKEN=$(kubectl create token trading -n bank-b --audience finp2p-bank-b-api)
-curl -s -H "Authorization: Bearer $TOKEN" {api}/v1/fetch --json '{{"resource": "bank-a:102:ZZGREEN20318"}}'
+TOKEN_B=$(kubectl create token trading -n bank-b --audience finp2p-bank-b-api)
+curl -s -H "Authorization: Bearer $TOKEN_B" {api_b}/v1/fetch --json '{{"resource": "bank-a:102:ZZGREEN20318"}}'
 
-# take /terms/coupon out of spec.fields, save, and ask again: the coupon is gone
+# a program of bank-a reads the bond as bank-a has it, at its own node
+TOKEN_A=$(kubectl create token fixed-income-desk -n bank-a --audience finp2p-bank-a-api)
+curl -s -H "Authorization: Bearer $TOKEN_A" {api_a}/v1/assets/ZZGREEN20318
+
+# take /terms/coupon out of spec.fields, save, and ask again as bank-b: the coupon is gone
 kubectl edit sharingpolicy bond-terms-to-distributors -n bank-a
 
 # a mistake is told: in the status, and as an Event
@@ -47,6 +51,10 @@ kubectl wait sharingpolicy bond-terms-to-distributors -n bank-a --for condition=
 # what the operator made, and what the node of bank-a may do
 kubectl get statefulset,service,role,networkpolicy,sidecarconfig -n bank-a
 kubectl auth can-i --list -n bank-a --as system:serviceaccount:bank-a:finp2p-node
+
+# both nodes describe their local API at /openapi.json, and say how they are at /v1/status
+curl -s -H "Authorization: Bearer $TOKEN_A" {api_a}/v1/status
+curl -s -H "Authorization: Bearer $TOKEN_B" {api_b}/v1/status
 
 # metrics of the operator and of the two nodes; what they all log
 curl -s {operator}/metrics

@@ -60,7 +60,7 @@ const HELP: &str = r#"Examples:
 
   access gained: 1 peer on 1 asset; lost: nothing
   + bank-b on bank-a:102:ZZGREEN20318: /terms/reservePrice
-      see listed, fetch; for any purpose; by bond-terms (changed, 4f2a91c)
+      see listed, fetch; for any purpose; by policy bond-terms (changed with 4f2a91c)
 
 Gained is whatever would be granted at any moment from now on and was not before: a field, a
 purpose, fetching, subscribing, being listed, passing on, a longer window, also one that only

@@ -66,16 +66,16 @@ pub enum Output {
 const HELP: &str = r#"Examples:
   finp2p-operator explain --requester bank-b --resource bank-a:102:ZZGREEN20318 banks
   finp2p-operator explain --requester bank-b --resource bank-a:102:ZZGREEN20318 \
-      --unit /settlement --purpose settlement banks
+      --unit /settlement banks
   finp2p-operator explain --requester bank-b --resource bank-a:102:ZZGREEN20318 --namespace bank-a
 
   refused: bank-b may not fetch /settlement of bank-a:102:ZZGREEN20318 at 2026-12-01T00:00:00Z
     why: /settlement is opened by no policy that is satisfied; a request gets all it asks for, or nothing
-    to mend it: do not ask for it, or add /settlement to the fields of a policy that selects both
+    to mend it: ask with --purpose settlement, or do not ask for /settlement
     the peer is told: Fields
   policies
     + bond-terms (change 4f2a91c): grants /isin, /name
-    - bond-settlement: is for settlement, and the request names none [name one of its purposes in the request]
+    - bond-settlement: is for settlement, and the request names none [ask with --purpose settlement]
 
 The decision is the node's own: the same function over the same declarations. Fields are those of
 the content where a Secret or ConfigMap of the files holds it; private values are never shown.

@@ -71,7 +71,7 @@ pub struct Run {
         long,
         env = "FINP2P_LOG",
         value_name = "FILTER",
-        default_value = "info,kube_lease_manager=warn"
+        default_value = "info"
     )]
     pub log: String,
 }

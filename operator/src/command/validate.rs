@@ -45,7 +45,10 @@ A folder of namespaces:
   DIR/bank-a/*.yaml    objects of namespace bank-a (metadata.namespace absent, or equal)
   DIR/members/*.yaml   public records of the consortium, in every namespace
 Names are looked up, and everything is planned as the operator would, in namespaces that have a
-local organization (a PeerOrganization with node) among what is given.
+local organization (a PeerOrganization with node) among what is given. A Secret or ConfigMap that is
+not there is an error where others of its kind are; where a namespace declares none of them, it is taken
+to be made elsewhere (sealed secrets, external secrets), with a warning.
+A kustomization is passed over with a warning: build it, and give what comes out, as above.
 
 JSON (--output json), finp2p.io/validate/v1:
   {"schema", "objects", "errors", "warnings", "unplanned": [namespace],

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::world::{Refused, World, inputs};
 use crate::cluster::{Live, claims as live_claims, overlay};
 use crate::finding::Finding;
-use crate::manifest::{Folder, Namespace, Object};
+use crate::manifest::{Folder, KUSTOMIZATION, Namespace, Object};
 use crate::node::files::{Objects, claims};
 
 /// Reason of the one finding that means "an empty folder", which is a side like another.
@@ -131,7 +131,9 @@ fn readable(folder: &Folder, may_be_empty: bool) -> Result<Vec<Refused>, SideErr
         return Err(SideError::Nothing(nothing.file.clone()));
     }
     let nameless = |finding: &&Finding| finding.name.is_none() && finding.reason != NOTHING;
-    let unreadable: Vec<Finding> = errors().filter(nameless).cloned().collect();
+    // What a kustomization builds is what would be applied, and only that can be compared.
+    let built = folder.findings.iter().filter(|f| f.reason == KUSTOMIZATION);
+    let unreadable: Vec<Finding> = errors().filter(nameless).chain(built).cloned().collect();
     if !folder.complete || !unreadable.is_empty() {
         return Err(SideError::Unreadable(unreadable));
     }

@@ -56,8 +56,14 @@ impl Report {
     pub fn new(difference: Difference, now: Timestamp) -> Self {
         let summary = format!(
             "access gained: {}; lost: {}",
-            counted(&difference.gained),
-            counted(&difference.lost)
+            counted(
+                &difference.gained,
+                ["demand on buyers lifted", "demands on buyers lifted"]
+            ),
+            counted(
+                &difference.lost,
+                ["demand on buyers added", "demands on buyers added"]
+            )
         );
         Self {
             schema: SCHEMA,
@@ -220,19 +226,23 @@ fn how(row: &Row, because: &[Cause], write: Write) -> String {
         .iter()
         .map(|policy| {
             let differs = because.iter().find(|cause| named(cause, policy));
-            let marks = [
-                differs.map(|cause| state(cause.what)),
-                policy.change.as_deref(),
-            ];
-            let marks: Vec<&str> = marks.into_iter().flatten().collect();
-            match marks.as_slice() {
-                [] => policy.name.clone(),
-                marks => format!("{} ({})", policy.name, marks.join(", ")),
+            let name = &policy.name;
+            match (differs.map(|cause| state(cause.what)), &policy.change) {
+                (Some(state), Some(change)) => format!("{name} ({state} with {change})"),
+                (Some(state), None) => format!("{name} ({state})"),
+                (None, Some(change)) => format!("{name} (change {change})"),
+                (None, None) => name.clone(),
             }
         })
         .collect();
     if !policies.is_empty() {
-        clauses.push(format!("by {}", listed(&policies, NAMES_SHOWN, write)));
+        let word = if policies.len() == 1 {
+            "policy"
+        } else {
+            "policies"
+        };
+        let named = listed(&policies, NAMES_SHOWN, write);
+        clauses.push(format!("by {word} {named}"));
     }
     let others = because
         .iter()
@@ -246,9 +256,10 @@ fn how(row: &Row, because: &[Cause], write: Write) -> String {
 
 fn cause(cause: &Cause) -> String {
     let subject = match (&cause.name, cause.kind) {
-        (Some(name), _) => name.as_str(),
-        (None, "PeerOrganization") => "the peer",
-        (None, _) => "the asset",
+        (Some(name), "SharingPolicy") => format!("policy {name}"),
+        (Some(name), _) => name.clone(),
+        (None, "PeerOrganization") => "the peer".to_owned(),
+        (None, _) => "the asset".to_owned(),
     };
     format!("{subject} is {}", state(cause.what))
 }
@@ -298,8 +309,8 @@ fn left_out(text: &mut String, all: usize, shown: usize, omitted: usize, sign: &
     }
 }
 
-/// A direction as a few words.
-fn counted(changes: &Changes) -> String {
+/// A direction as a few words; `demand` and `demands` say what happened to one demand on buyers, and to several.
+fn counted(changes: &Changes, [demand, demands]: [&str; 2]) -> String {
     let count = |count: usize, one: &str, many: &str| match count {
         0 => None,
         1 => Some(format!("1 {one}")),
@@ -310,11 +321,7 @@ fn counted(changes: &Changes) -> String {
     let parts: Vec<String> = [
         access.map(|(peers, assets)| format!("{peers} on {assets}")),
         count(changes.trust.len(), "point of trust", "points of trust"),
-        count(
-            changes.eligibility.len(),
-            "demand on buyers",
-            "demands on buyers",
-        ),
+        count(changes.eligibility.len(), demand, demands),
     ]
     .into_iter()
     .flatten()

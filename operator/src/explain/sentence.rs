@@ -1,5 +1,7 @@
 //! Reasons and cures in words.
 
+use std::collections::BTreeSet;
+
 use finp2p_crds::access::{
     Facts, Reason, Refusal, RequesterFault, ResourceFault, Shortfall, is_at_or_below, unit_of,
 };
@@ -182,24 +184,52 @@ fn not_shared(facts: &Facts, explanation: &Explanation) -> Told {
 }
 
 fn purpose(explanation: &Explanation) -> Told {
-    let specs = explanation
-        .policies
-        .iter()
-        .filter(|line| line.word == Word::Lacks(Shortfall::Purpose));
-    let mut purposes: Vec<&str> = specs
-        .flat_map(|line| line.policy.payload.spec.purposes.iter().flatten())
-        .map(String::as_str)
-        .collect();
-    purposes.sort_unstable();
-    purposes.dedup();
+    let lacking = explanation.policies.iter();
+    let lacking = lacking.filter(|line| line.word == Word::Lacks(Shortfall::Purpose));
     let named = match &explanation.asked.purpose {
         Some(purpose) => format!("for the purpose {purpose}"),
         None => "for a request that names no purpose".to_owned(),
     };
     told(
         format!("no policy that selects both grants {named}"),
-        format!("ask for one of these purposes: {}", purposes.join(", ")),
+        format!(
+            "{} (a program: \"purpose\" in the body of /v1/fetch)",
+            ask_for(lacking.map(|line| &line.policy.payload.spec))
+        ),
     )
+}
+
+/// What to type for a purpose that one of these policies is for.
+fn ask_for<'s>(policies: impl Iterator<Item = &'s SharingPolicySpec>) -> String {
+    let purposes: BTreeSet<&String> = policies
+        .flat_map(|spec| spec.purposes.iter().flatten())
+        .collect();
+    let flags: Vec<String> = purposes
+        .into_iter()
+        .map(|purpose| format!("--purpose {purpose}"))
+        .collect();
+    format!("ask with {}", flags.join(" or "))
+}
+
+/// What would open a field: the purpose of a policy that does, or another policy.
+fn ungranted(explanation: &Explanation, unit: &str) -> String {
+    let opens = |spec: &SharingPolicySpec| {
+        let mut fields = spec.fields.iter().flatten();
+        spec.all_fields == Some(true) || fields.any(|field| is_at_or_below(unit, field))
+    };
+    let mut for_another = explanation
+        .policies
+        .iter()
+        .filter(|line| line.word == Word::Lacks(Shortfall::Purpose))
+        .map(|line| &line.policy.payload.spec)
+        .filter(|spec| opens(spec))
+        .peekable();
+    match for_another.peek() {
+        Some(_) => format!("{}, or do not ask for {unit}", ask_for(for_another)),
+        None => {
+            format!("do not ask for it, or add {unit} to the fields of a policy that selects both")
+        }
+    }
 }
 
 fn fields(facts: &Facts, explanation: &Explanation) -> Told {
@@ -228,9 +258,7 @@ fn fields(facts: &Facts, explanation: &Explanation) -> Told {
                 format!(
                     "{unit} is opened by no policy that is satisfied; a request gets all it asks for, or nothing"
                 ),
-                format!(
-                    "do not ask for it, or add {unit} to the fields of a policy that selects both"
-                ),
+                ungranted(explanation, unit),
             );
         }
     }
@@ -310,7 +338,7 @@ fn lacks(asked: &Asked, spec: &SharingPolicySpec, shortfall: &Shortfall) -> Told
             };
             told(
                 format!("is for {purposes}, {named}"),
-                "name one of its purposes in the request",
+                ask_for(std::iter::once(spec)),
             )
         }
         Shortfall::Fields => told(

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use finp2p_crds::definition::to_yaml;
 use finp2p_crds::peer_organization::{Issuer, PeerOrganization, PeerOrganizationSpec, RootKey};
 
 use crate::manifest::{Document, Manifest, Reader};
@@ -170,10 +171,15 @@ pub fn record(
         issuer,
         ..PeerOrganizationSpec::default()
     };
-    let yaml = serde_yaml::to_string(&PeerOrganization::new(organization, spec))
-        .map_err(ExportError::Yaml)?;
+    // Who runs a node and cannot be dialled shares nothing: whoever reads the record should know.
+    let remark = if spec.addresses.is_empty() && !spec.keys.is_empty() {
+        "# It lists no addresses: its node dials others, and nobody can fetch what it shares. To be dialled, add spec.addresses.\n"
+    } else {
+        ""
+    };
+    let yaml = to_yaml(&PeerOrganization::new(organization, spec)).map_err(ExportError::Yaml)?;
     Ok(format!(
-        "# Public record of {organization}: apply it in the namespace of each member. Nothing in it is secret.\n{yaml}"
+        "# Public record of {organization}: apply it in the namespace of each member. Nothing in it is secret.\n{remark}{yaml}"
     ))
 }
 

@@ -397,6 +397,42 @@ fn export_prints_what_is_public_and_nothing_else() {
 }
 
 #[test]
+fn an_exported_record_is_read_by_kubectl_as_it_was_meant() {
+    let named = tempfile::tempdir().unwrap();
+    let home = named.path().join("bank-a");
+    std::fs::create_dir(&home).unwrap();
+    let write = |spec: &str| {
+        let text = format!(
+            "apiVersion: sharing.finp2p.io/v1alpha1\nkind: PeerOrganization\nmetadata: {{name: bank-a}}\nspec: {spec}\n"
+        );
+        std::fs::write(home.join("record.yaml"), text).unwrap();
+        export(&home).unwrap()
+    };
+    let issuer = write(
+        r#"{issuer: {id: "https://i.example", types: [T], keys: [{id: k, jwk: {kty: EC, crv: P-256, x: OqAheHLrfyVtuY0WCgePr2bpnrqUSuZJd5TSSvz22PA, "y": IOI6VASVRqiTh73MdImKp4QInzPXM1i0Vm48pUuIZIo}}]}}"#,
+    );
+    // A bare y is a boolean there, and the key of the JWK would be called `true`.
+    assert!(issuer.contains("        \"y\": IOI6"), "{issuer}");
+    assert!(
+        !issuer.contains("no addresses"),
+        "an issuer runs no node: {issuer}"
+    );
+    let key = SigningKey::from_seed(&[1; 32]).public().to_spki_base64();
+    let keys = format!(
+        "keys: [{{id: k, publicKey: {key}, notBefore: '2026-01-01T00:00:00Z', notAfter: '2028-01-01T00:00:00Z'}}]"
+    );
+    let dials_only = write(&format!("{{{keys}}}"));
+    assert!(
+        dials_only.contains("# It lists no addresses: "),
+        "{dials_only}"
+    );
+    let dialled = write(&format!(
+        "{{{keys}, addresses: [/dns4/a.example/tcp/4001]}}"
+    ));
+    assert!(!dialled.contains("no addresses"), "{dialled}");
+}
+
+#[test]
 fn export_refuses_what_would_mislead_peers() {
     let named = tempfile::tempdir().unwrap();
     let home = named.path().join("bank-a");

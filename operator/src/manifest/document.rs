@@ -1,5 +1,7 @@
 //! One object as it was written: where it stands, what it says, who it is.
 
+use std::path::Path;
+
 use finp2p_crds::{GROUP, VERSION};
 use serde_json::{Map, Value};
 
@@ -53,6 +55,21 @@ const SERVER_METADATA: [&str; 8] = [
     "finalizers",
 ];
 
+/// Where objects that make Secrets write their name: all of them may mean their own.
+const MADE_SECRET: [&str; 4] = [
+    "/metadata/name",
+    "/spec/target/name",
+    "/spec/destination/name",
+    "/spec/template/metadata/name",
+];
+
+/// Reason of the one warning that means "something is made of these files, and was not looked at".
+pub const KUSTOMIZATION: &str = "Kustomization";
+/// API group of what kustomize reads. It applies none of it: it builds objects with it.
+const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io/";
+/// Names that kustomize gives such a file, in which it does not ask for `kind`.
+const KUSTOMIZE_FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
 impl Document {
     /// The objects of a parsed document: one, or the items of a `kind: List`. What has no
     /// identity becomes a finding.
@@ -79,6 +96,10 @@ impl Document {
             }
             return all;
         };
+        if is_kustomization(file, &map) {
+            all.push(Err(Box::new(kustomization(file, parsed.place.position()))));
+            return all;
+        }
         if !is_list(&map) {
             let at = parsed.place.position();
             all.push(Self::identify(source(0, at), map, parsed.place));
@@ -169,6 +190,25 @@ impl Document {
         self.group() == GROUP && self.api_version.ends_with(&format!("/{VERSION}"))
     }
 
+    /// Whether it is of a kind that nothing here reads.
+    pub fn is_foreign(&self) -> bool {
+        let is_keyed = self.api_version == "v1" && ["Secret", "ConfigMap"].contains(&&*self.kind);
+        self.group() != GROUP && !is_keyed
+    }
+
+    /// Names of the Secrets that an object of another kind says it makes: a SealedSecret, an
+    /// ExternalSecret and their like, by the fields in which these write it. Empty for any other.
+    pub fn made_secrets(&self) -> Vec<String> {
+        if !self.is_foreign() || !self.kind.contains("Secret") {
+            return Vec::new();
+        }
+        MADE_SECRET
+            .into_iter()
+            .filter_map(|field| self.value.pointer(field)?.as_str())
+            .map(ToOwned::to_owned)
+            .collect()
+    }
+
     /// API group; empty for core kinds.
     pub fn group(&self) -> &str {
         self.api_version
@@ -206,6 +246,36 @@ fn is_list(map: &Map<String, Value>) -> bool {
     map.get("kind").and_then(Value::as_str) == Some("List")
         && map.get("apiVersion").and_then(Value::as_str) == Some("v1")
         && map.get("items").is_some_and(Value::is_array)
+}
+
+fn is_kustomization(file: &str, map: &Map<String, Value>) -> bool {
+    let name = Path::new(file).file_name().and_then(|name| name.to_str());
+    match map.get("apiVersion").and_then(Value::as_str) {
+        Some(version) => version.starts_with(KUSTOMIZE_GROUP),
+        None => {
+            let kind = map.get("kind").and_then(Value::as_str);
+            matches!(kind, None | Some("Kustomization" | "Component"))
+                && name.is_some_and(|name| KUSTOMIZE_FILES.contains(&name))
+        }
+    }
+}
+
+fn kustomization(file: &str, at: Position) -> Finding {
+    let folder = Path::new(file)
+        .parent()
+        .map(|folder| folder.display().to_string());
+    let folder = match folder {
+        Some(folder) if !folder.is_empty() => folder,
+        _ if file == "-" => "DIR".to_owned(),
+        _ => ".".to_owned(),
+    };
+    let cure = format!(
+        "build it and read that: kubectl kustomize {folder} | finp2p-operator validate - (diff and explain read - too)"
+    );
+    let message = "a kustomization is no object: what kustomize builds with it (resources, patches, names, generators) is what counts, and was not looked at";
+    Finding::error(file, KUSTOMIZATION, message, &cure)
+        .warn()
+        .at(at.line, at.column)
 }
 
 fn text(value: Option<&Value>) -> Option<String> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
-use super::document::{self, Document};
+use super::document::{self, Document, KUSTOMIZATION};
 use super::files::{self, Listing};
 use super::namespace::{Namespace, Spot};
 use super::object::{Manifest, Object, ObjectId};
@@ -309,6 +309,8 @@ impl<'a> Reader<'a> {
         let mut document = match document {
             Ok(document) => document,
             Err(finding) if finding.is_error() => return self.lose(*finding),
+            // What it builds is not known here: whoever compares sides must know that.
+            Err(skipped) if skipped.reason == KUSTOMIZATION => return self.lose(*skipped),
             Err(remark) => return self.report(*remark),
         };
         if let Err(finding) = settle(&mut document, belongs) {
@@ -326,7 +328,13 @@ impl<'a> Reader<'a> {
             return self.refuse(&document, belongs);
         }
         match Object::from_document(&document, member) {
-            Ok(None) => {}
+            Ok(None) => {
+                let made = document.made_secrets();
+                if !made.is_empty() {
+                    let home = self.home(&document.namespace, belongs);
+                    home.made_secrets.extend(made);
+                }
+            }
             Ok(Some(object)) => self.home(&document.namespace, belongs).objects.push(object),
             Err(finding) => {
                 self.refuse(&document, belongs);
@@ -401,6 +409,8 @@ impl<'a> Reader<'a> {
 fn settle(document: &mut Document, belongs: Belongs<'_>) -> Result<(), Box<Finding>> {
     match belongs {
         Belongs::Anywhere => Ok(()),
+        // Nothing is made of it here; the pipeline's own objects lie beside ours.
+        Belongs::Namespace(_) if document.is_foreign() => Ok(()),
         Belongs::Namespace(name) if document.namespace.is_empty() || document.namespace == name => {
             name.clone_into(&mut document.namespace);
             Ok(())

@@ -25,6 +25,10 @@ pub struct Namespace {
     pub refused: BTreeMap<ObjectId, Vec<Spot>>,
     /// Names that several manifests claim.
     pub disputed: BTreeMap<ObjectId, Dispute>,
+    /// Names of Secrets that objects of other kinds say they make ([`Document::made_secrets`]).
+    ///
+    /// [`Document::made_secrets`]: super::Document::made_secrets
+    pub made_secrets: BTreeSet<String>,
 }
 
 /// Where a manifest names its object.

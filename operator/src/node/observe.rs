@@ -234,7 +234,7 @@ impl Watches<'_> {
         let failed = move |error: &watcher::Error| {
             let why = cluster_error::watch(error);
             metrics.watch_failed(&kind);
-            let text = format!("{kind}s of namespace {namespace} cannot be watched: {why}");
+            let text = format!("{kind} objects of namespace {namespace} cannot be watched: {why}");
             let mut last = trouble.lock().unwrap_or_else(PoisonError::into_inner);
             if last.as_ref() != Some(&text) {
                 tracing::warn!("{text}");

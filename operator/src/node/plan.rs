@@ -110,7 +110,7 @@ pub fn plan(inputs: &Inputs) -> Plan {
     let mut validated = validate(inputs);
     let mut moments = boundary::Boundary::after(inputs.now);
     let configured = configure(inputs, &mut validated, &mut moments);
-    let owned = owned::all(inputs, &validated);
+    let owned = owned::all(inputs, &mut validated);
     let statuses = status::all(inputs, &validated, &configured, &mut moments);
     Plan {
         root: configured.root,

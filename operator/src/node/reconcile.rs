@@ -24,7 +24,7 @@ use super::plan::{Memory, Plan, service};
 use super::report::{Speaker, Told};
 use super::sign;
 use super::widening::Widening;
-use crate::cluster_error;
+use crate::cluster_error::{self, Cure};
 use crate::keys::signer::Signer;
 use crate::keys::signer_command::SignerCommand;
 use crate::metrics::Metrics;
@@ -192,11 +192,15 @@ impl Keeper {
 
     fn tell(&self, problem: &Problem) {
         self.world.metrics.failed(&self.namespace, "apply");
+        let namespace = &self.namespace;
         let text = cluster_error::chain(problem);
-        if problem.is_gone() {
-            tracing::info!(namespace = self.namespace, "{text}");
-        } else {
-            tracing::warn!(namespace = self.namespace, "{text}; trying again");
+        match problem {
+            _ if problem.is_gone() => tracing::info!(namespace, "{text}"),
+            // It happens whenever two write at once, and nobody need do anything.
+            Problem::Write { source, .. } if cluster_error::cure(source) == Cure::Conflict => {
+                tracing::info!(namespace, "{text}; planning anew");
+            }
+            _ => tracing::warn!(namespace, "{text}; trying again"),
         }
     }
 

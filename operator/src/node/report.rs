@@ -207,11 +207,13 @@ impl Speaker {
                 Err(error) if cluster_error::cure(&error) == Cure::Gone => {}
                 Err(error) => {
                     told.failed += 1;
-                    tracing::warn!(
-                        namespace = self.namespace,
-                        "the status of a {kind} could not be written: {}",
-                        cluster_error::clause(&error)
-                    );
+                    let (namespace, why) = (&self.namespace, cluster_error::clause(&error));
+                    let text = format!("the status of a {kind} could not be written: {why}");
+                    match cluster_error::cure(&error) {
+                        // The object is another than it was: it is looked at again.
+                        Cure::Conflict => tracing::info!(namespace, "{text}; writing it anew"),
+                        _ => tracing::warn!(namespace, "{text}"),
+                    }
                 }
             }
         }

@@ -20,6 +20,7 @@ use finp2p_crds::{PeerOrganization, SharedAsset, SharingPolicy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::inputs::{Age, Inputs};
+use super::plan::owned::Parts;
 
 /// Why something is as it is: one word for programs, one sentence for people that says how to
 /// mend it.
@@ -167,6 +168,8 @@ impl Local<'_> {
 pub struct Validated<'a> {
     /// The local organization, or why there is none.
     pub local: Result<Local<'a>, Finding>,
+    /// What its node needs of a cluster, as far as that may fail; `None` without a local organization.
+    pub parts: Option<Parts>,
     /// PeerOrganizations.
     pub organizations: Vec<Organization<'a>>,
     /// SharedAssets.
@@ -177,12 +180,13 @@ pub struct Validated<'a> {
 
 /// Looks at every object of the namespace. The order of the inputs has no meaning.
 pub fn validate(inputs: &Inputs) -> Validated<'_> {
-    let (local, organizations) = organization::all(inputs);
+    let (local, parts, organizations) = organization::all(inputs);
     let by_name = Names::new(&organizations);
     let assets = asset::all(inputs, local.as_ref().ok(), &by_name);
     let policies = policy::all(inputs, &assets, &by_name);
     Validated {
         local,
+        parts,
         organizations,
         assets,
         policies,

@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::manifest::Document;
 
 /// The cure of a rule whose message holds none.
-const CURE: &str = "edit the object so that this holds";
+const CURE: &str = "correct what it names until this holds";
 
 /// Checks the rules for a new object.
 pub fn check(document: &Document, checks: &KindChecks) -> Vec<Finding> {

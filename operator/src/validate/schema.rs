@@ -1,5 +1,7 @@
 //! The generated CRD's schema, with messages for people.
 
+use std::collections::BTreeSet;
+
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value;
 
@@ -7,26 +9,37 @@ use super::kind::KindChecks;
 use super::{schema_at, shape};
 use crate::finding::{Finding, quote};
 use crate::manifest::Document;
+use crate::manifest::place::escape;
 
 /// Most findings of one object; a person mends these first.
 const FINDINGS_MAX: usize = 50;
 
 /// Checks one object against the schema of its kind.
 pub fn check(document: &Document, checks: &KindChecks) -> Vec<Finding> {
-    checks
-        .validator
-        .iter_errors(&document.value)
+    let errors = checks.validator.iter_errors(&document.value);
+    let all: Vec<_> = errors
         .filter(|error| !error.instance().is_null()) // refused as a null already
         .take(FINDINGS_MAX)
         .map(|error| {
-            let pointer = error.instance_path().as_str().to_owned();
-            let said = say(
-                error.kind(),
-                error.instance(),
-                schema_at(&checks.schema, &pointer),
-            );
+            let mut pointer = error.instance_path().as_str().to_owned();
+            let schema = schema_at(&checks.schema, &pointer);
+            let said = say(error.kind(), error.instance(), schema);
+            if let ValidationErrorKind::Required { property } = error.kind() {
+                // The field that is missing is the one to write, and no line has it yet.
+                let name = property.as_str().unwrap_or_default();
+                pointer.push_str(&format!("/{}", escape(name)));
+            }
             document.finding(&pointer, said.reason, said.message, &said.cure)
         })
+        .collect();
+    // A text that is too short for its form does not have the form either: that says it all.
+    let formless: BTreeSet<_> = all
+        .iter()
+        .filter(|finding| finding.reason == "WrongForm")
+        .map(|finding| finding.field.clone())
+        .collect();
+    all.into_iter()
+        .filter(|finding| finding.reason != "TooShort" || !formless.contains(&finding.field))
         .collect()
 }
 
@@ -67,7 +80,10 @@ fn say(kind: &ValidationErrorKind, instance: &Value, schema: Option<&Value>) -> 
                 "{} does not have the form of this field{described}",
                 value(instance)
             ),
-            format!("write it so that it matches {pattern}"),
+            match example(pattern) {
+                Some(example) => format!("{example} (it matches {pattern})"),
+                None => format!("write it so that it matches {pattern}"),
+            },
         ),
         ValidationErrorKind::Format { format } if format == "date-time" => said(
             "WrongForm",
@@ -79,6 +95,11 @@ fn say(kind: &ValidationErrorKind, instance: &Value, schema: Option<&Value>) -> 
             format!("longer than {limit} characters"),
             "make it shorter",
         ),
+        ValidationErrorKind::MinLength { limit: 1 } => said(
+            "TooShort",
+            format!("an empty text{described}"),
+            "write it in full, or remove the field",
+        ),
         ValidationErrorKind::MinLength { limit } => said(
             "TooShort",
             format!("shorter than {limit} characters{described}"),
@@ -88,6 +109,11 @@ fn say(kind: &ValidationErrorKind, instance: &Value, schema: Option<&Value>) -> 
             "TooMany",
             format!("more than {limit} entries"),
             "split it into several objects, or remove entries",
+        ),
+        ValidationErrorKind::MinItems { limit: 1 } => said(
+            "TooFew",
+            "an empty list",
+            "write at least one entry, or remove the field",
         ),
         ValidationErrorKind::MinItems { limit } => said(
             "TooFew",
@@ -123,9 +149,57 @@ fn explained(schema: Option<&Value>, name: &str) -> String {
         .and_then(|properties| properties.get(name))
         .and_then(|property| property.get("description"))
         .and_then(Value::as_str)
-        .map(|text| format!(": {}", text.trim_end_matches('.')))
+        .map(|text| {
+            let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            format!(": {}", line.trim_end_matches('.'))
+        })
         .unwrap_or_default()
 }
+
+/// How a text of a form is written, for those who read no regular expressions.
+fn example(pattern: &str) -> Option<&'static str> {
+    EXAMPLES
+        .iter()
+        .find(|(begin, _)| pattern.starts_with(begin))
+        .map(|(_, example)| *example)
+}
+
+/// By how the pattern begins, the more special first.
+const EXAMPLES: [(&str, &str); 9] = [
+    (
+        "^(/([^/~]",
+        "write it as a JSON Pointer, like /terms/coupon",
+    ),
+    (
+        "^/(ip4|ip6|",
+        "write it like /dns4/finp2p.bank-b.example/tcp/4001",
+    ),
+    ("^https://", "write it like https://registry.example"),
+    (
+        "^MCow",
+        "copy it from the organization's own record (finp2p-operator export prints it)",
+    ),
+    (
+        "^[0-9]+(\\.[0-9]+)?(Ki|",
+        "write a number and a unit, like 50Gi",
+    ),
+    (
+        "^[A-Za-z0-9_-]{43}",
+        "write 32 bytes as base64url without padding, as in the issuer's JWK",
+    ),
+    (
+        "^[a-z0-9]([a-z0-9.-]",
+        "use a-z, 0-9, - and ., with a letter or digit at both ends",
+    ),
+    (
+        "^[a-z0-9]([a-z0-9-]",
+        "use a-z, 0-9 and -, with a letter or digit at both ends",
+    ),
+    (
+        "^[A-Za-z0-9]([A-Za-z0-9._-]",
+        "use A-Z, a-z, 0-9, ., _ and -, with a letter or digit at both ends",
+    ),
+];
 
 fn wrong_type(kind: &TypeKind, instance: &Value) -> Said {
     let wanted = match kind {
@@ -145,7 +219,9 @@ fn wrong_type(kind: &TypeKind, instance: &Value) -> Said {
         other => (other, "compare it with kubectl explain"),
     };
     let cure = match instance {
-        Value::Object(_) | Value::Array(_) if wanted == "text" => "write one text here",
+        Value::Object(_) | Value::Array(_) if wanted == "text" => {
+            "write one text here: in quotes, or as lines below | (a block)"
+        }
         _ => cure,
     };
     said(
@@ -203,4 +279,38 @@ fn plain(limit: &Value) -> String {
     let text = limit.to_string();
     text.strip_suffix(".0")
         .map_or(text.clone(), ToOwned::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patterns(schema: &Value, found: &mut BTreeSet<String>) {
+        match schema {
+            Value::Object(members) => {
+                let pattern = members.get("pattern").and_then(Value::as_str);
+                found.extend(pattern.map(ToOwned::to_owned));
+                members.values().for_each(|below| patterns(below, found));
+            }
+            Value::Array(items) => items.iter().for_each(|below| patterns(below, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn every_form_that_a_person_writes_has_words_beside_its_regular_expression() {
+        let mut found = BTreeSet::new();
+        for definition in finp2p_crds::definition::all().unwrap() {
+            let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
+            patterns(definition.crd.pointer(schema).unwrap(), &mut found);
+        }
+        assert!(found.len() >= EXAMPLES.len(), "{found:?}");
+        let mute: Vec<_> = found.iter().filter(|p| example(p).is_none()).collect();
+        assert!(mute.is_empty(), "forms without words: {mute:?}");
+        for (_, words) in EXAMPLES {
+            let used = found.iter().any(|pattern| example(pattern) == Some(words));
+            assert!(used, "words for no form: {words}");
+        }
+    }
 }

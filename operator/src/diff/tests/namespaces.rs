@@ -44,7 +44,7 @@ fn a_new_policy_is_told_with_its_change() {
     assert_eq!(
         text(&[BANK_A, BANK_B, BOND], &[BANK_A, BANK_B, BOND, POLICY]),
         "access gained: 1 peer on 1 asset; lost: nothing\n\
-         + bank-b on bank-a:102:bond: /isin\n    see listed, fetch; for any purpose; by terms (new, T-1)\n"
+         + bank-b on bank-a:102:bond: /isin\n    see listed, fetch; for any purpose; by policy terms (new with T-1)\n"
     );
 }
 
@@ -166,7 +166,7 @@ fn eligibility_and_offers_are_part_of_it() {
     assert_eq!(found.gained.eligibility.len(), 1);
     assert_eq!(
         text(&[BANK_A, &strict], &[BANK_A, BOND]),
-        "access gained: 1 demand on buyers; lost: nothing\n+ bank-a:102:bond: a buyer need not disclose /lei\n"
+        "access gained: 1 demand on buyers lifted; lost: nothing\n+ bank-a:102:bond: a buyer need not disclose /lei\n"
     );
 }
 

@@ -118,50 +118,58 @@ pub struct Owned {
     pub claim: String,
     /// Size that the claim must have at least, when that is more than it was made with.
     pub grow_to: Option<String>,
-    /// Mistakes in the node's spec that kept something from being built, each a sentence.
-    pub mistakes: Vec<String>,
 }
 
-/// Everything that the node of a namespace needs.
-pub fn all(inputs: &Inputs, validated: &Validated<'_>) -> Option<Owned> {
+/// What a mistake in `node` can keep from being built, each as it came out: validation tells of the
+/// mistake, the plan takes the rest.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    stateful_set: Result<StatefulSet, String>,
+    network_policy: Result<NetworkPolicy, String>,
+    grow_to: Result<Option<String>, String>,
+}
+
+impl Parts {
+    /// Builds them, where there is no cluster for what is wrong with them only.
+    pub fn build(inputs: &Inputs, local: &Local<'_>) -> Self {
+        let none = Cluster::default();
+        let cluster = inputs.cluster.as_ref().unwrap_or(&none);
+        let scene = Scene { inputs, local };
+        let names = Names::new(&local.id);
+        Self {
+            stateful_set: stateful_set::build(&scene, &names, cluster),
+            network_policy: network_policy::build(&scene, &names, cluster),
+            grow_to: grow(local, cluster),
+        }
+    }
+
+    /// What is wrong with the parts of `node` that concern the cluster: the first mistake, as a
+    /// sentence. The rest of the node works on meanwhile.
+    pub fn mistake(&self) -> Option<&String> {
+        let set = self.stateful_set.as_ref().err();
+        let policy = self.network_policy.as_ref().err();
+        set.or(policy).or(self.grow_to.as_ref().err())
+    }
+}
+
+/// Everything that the node of a namespace needs; takes the parts that validation built.
+pub fn all(inputs: &Inputs, validated: &mut Validated<'_>) -> Option<Owned> {
+    let parts = validated.parts.take()?;
     let local = validated.local.as_ref().ok()?;
-    let cluster = inputs.cluster.as_ref()?;
+    inputs.cluster.as_ref()?;
     let scene = Scene { inputs, local };
     let names = Names::new(&local.id);
     let content = ContentNames::of(&validated.assets);
-    let mut mistakes = Vec::new();
-    let mut keep = |built: Result<(), String>| mistakes.extend(built.err());
-    let stateful_set = stateful_set::build(&scene, &names, cluster);
-    let network_policy = network_policy::build(&scene, &names, cluster);
-    keep(stateful_set.as_ref().map(drop).map_err(Clone::clone));
-    keep(network_policy.as_ref().map(drop).map_err(Clone::clone));
-    let grow_to = grow(local, cluster);
-    keep(grow_to.as_ref().map(drop).map_err(Clone::clone));
     Some(Owned {
         role: rbac::role(&scene, &names, &content),
         binding: rbac::binding(&scene, &names),
         services: vec![service::p2p(&scene, &names), service::api(&scene, &names)],
-        network_policy: network_policy.ok(),
-        stateful_set: stateful_set.ok(),
+        network_policy: parts.network_policy.ok(),
+        stateful_set: parts.stateful_set.ok(),
         store_key: local.node.store_key.is_none().then(|| names.store_key()),
         claim: names.claim(),
-        grow_to: grow_to.ok().flatten(),
-        mistakes,
+        grow_to: parts.grow_to.ok().flatten(),
     })
-}
-
-/// What is wrong with the parts of `node` that concern the cluster: the first mistake, as a
-/// sentence. The rest of the node works on meanwhile.
-pub fn mistake(inputs: &Inputs, local: &Local<'_>) -> Option<String> {
-    let cluster = inputs.cluster.clone().unwrap_or_default();
-    let scene = Scene { inputs, local };
-    let names = Names::new(&local.id);
-    let built = [
-        stateful_set::build(&scene, &names, &cluster).map(drop),
-        network_policy::build(&scene, &names, &cluster).map(drop),
-        grow(local, &cluster).map(drop),
-    ];
-    built.into_iter().find_map(Result::err)
 }
 
 /// The size that the volume's claim must grow to.

@@ -2,6 +2,7 @@
 
 use finp2p_crds::entry::PeerEntry;
 use finp2p_crds::peer_organization::Role;
+use finp2p_crds::sidecar_config::REPORT_MAX_ROWS;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -400,6 +401,45 @@ fn a_peers_outage_changes_one_condition_of_one_object() {
     assert!(!plan.assets.iter().any(|a| a.changed) && plan.writes().is_empty());
     assert_eq!(says(&plan, PO, "bank-b", "Reachable"), "False Unreachable");
     assert_eq!(says(&plan, PO, "bank-b", "Ready"), "True Ready");
+}
+
+#[test]
+fn a_peer_that_our_node_did_not_dial_is_told_why_nobody_knows_whether_it_answers() {
+    let mut scene = Scene::bank_a();
+    scene.settle();
+    let says = |scene: &Scene| {
+        let plan = scene.plan();
+        let (status, reason, message) = condition(&plan, PO, "bank-b", "Reachable");
+        format!("{} {reason}: {message}", status.as_str())
+    };
+    let never = says(&scene);
+    assert!(
+        never.starts_with("Unknown NotDialled: our node has not dialled it"),
+        "{never}"
+    );
+    assert!(
+        never.contains("A policy alone makes nobody dial"),
+        "{never}"
+    );
+    scene.edit_organization("bank-b", |o| o.spec.addresses.clear());
+    let unknown = says(&scene);
+    assert!(
+        unknown.starts_with("Unknown NotDialled: it has no addresses"),
+        "{unknown}"
+    );
+    for n in 0..REPORT_MAX_ROWS {
+        scene.peer_answers(&format!("peer-{n}"), true);
+    }
+    let full = says(&scene);
+    assert!(
+        full.starts_with("Unknown Pending: "),
+        "a full report leaves some out: {full}"
+    );
+    scene.inputs.report = None;
+    assert_eq!(
+        says(&scene),
+        "Unknown Pending: our node has not reported yet"
+    );
 }
 
 #[test]

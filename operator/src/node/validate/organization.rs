@@ -12,10 +12,17 @@ use finp2p_wire::key::PublicKey;
 
 use super::{Finding, Local, Organization, Verdict, first, name_is_disputed, sentence};
 use crate::node::inputs::{Age, Claim, Dialling, Inputs, IssuingCertificate, SignerState};
-use crate::node::plan::owned;
+use crate::node::plan::owned::Parts;
 
-/// The local organization, or why there is none, and every PeerOrganization by name.
-pub fn all(inputs: &Inputs) -> (Result<Local<'_>, Finding>, Vec<Organization<'_>>) {
+/// The local organization, or why there is none; the parts of its node that a mistake keeps from
+/// being built; every PeerOrganization by name.
+pub fn all(
+    inputs: &Inputs,
+) -> (
+    Result<Local<'_>, Finding>,
+    Option<Parts>,
+    Vec<Organization<'_>>,
+) {
     let claim = inputs
         .claims
         .iter()
@@ -74,17 +81,16 @@ pub fn all(inputs: &Inputs) -> (Result<Local<'_>, Finding>, Vec<Organization<'_>
     }
 
     let local = local(inputs, &organizations, claim);
-    let unresolved = local
-        .as_ref()
-        .ok()
-        .and_then(|local| first(&(inputs, local), LOCAL_REFS));
+    let parts = local.as_ref().ok().map(|local| Parts::build(inputs, local));
+    let home = local.as_ref().ok().zip(parts.as_ref());
+    let unresolved = home.and_then(|(local, parts)| first(&(inputs, local, parts), LOCAL_REFS));
     if let Some(found) = organizations
         .iter_mut()
         .find(|o| o.role == Role::Local && o.verdict.is_accepted())
     {
         found.verdict.unresolved = unresolved;
     }
-    (local, organizations)
+    (local, parts, organizations)
 }
 
 /// The oldest record of each organization id among those without `node`, name and age.
@@ -340,7 +346,7 @@ fn local<'a>(
 }
 
 /// The local organization beside everything that was observed.
-type Home<'h> = (&'h Inputs, &'h Local<'h>);
+type Home<'h> = (&'h Inputs, &'h Local<'h>, &'h Parts);
 
 /// What the local organization needs and may lack. Its node runs on meanwhile.
 const LOCAL_REFS: &[fn(&Home<'_>) -> Option<Finding>] = &[
@@ -352,17 +358,16 @@ const LOCAL_REFS: &[fn(&Home<'_>) -> Option<Finding>] = &[
 ];
 
 /// A part of `node` that no pod could be made of. What runs goes on as it was.
-fn node_is_mistaken((inputs, local): &Home<'_>) -> Option<Finding> {
-    let mistake = owned::mistake(inputs, local)?;
-    Some(Finding::new(reasons::INVALID, mistake))
+fn node_is_mistaken((_, _, parts): &Home<'_>) -> Option<Finding> {
+    Some(Finding::new(reasons::INVALID, parts.mistake()?))
 }
 
-fn cluster_is_obstructed((inputs, _): &Home<'_>) -> Option<Finding> {
+fn cluster_is_obstructed((inputs, ..): &Home<'_>) -> Option<Finding> {
     let obstacles = &inputs.cluster.as_ref()?.obstacles;
     (!obstacles.is_empty()).then(|| Finding::new(reasons::OBSTRUCTED, sentence(obstacles)))
 }
 
-fn siblings_differ((_, local): &Home<'_>) -> Option<Finding> {
+fn siblings_differ((_, local, _): &Home<'_>) -> Option<Finding> {
     let record = local.record?;
     let name = record.metadata.name.as_deref().unwrap_or_default();
     differ(&local.object.spec.keys, &record.spec.keys).then(|| {
@@ -376,7 +381,7 @@ fn siblings_differ((_, local): &Home<'_>) -> Option<Finding> {
     })
 }
 
-fn signer_is_missing((inputs, local): &Home<'_>) -> Option<Finding> {
+fn signer_is_missing((inputs, local, _): &Home<'_>) -> Option<Finding> {
     let secret = &local.node.signer.secret_name;
     let cure = format!(
         "the node's certificates cannot be renewed. With the root key at hand run `finp2p-operator certify {id} --network {network} --root-key {id}-root-key.pem` (or `keygen` for a new organization) and apply the Secret it writes",
@@ -444,7 +449,7 @@ fn refused_by_records(
     })
 }
 
-fn address_is_pending((inputs, local): &Home<'_>) -> Option<Finding> {
+fn address_is_pending((inputs, local, _): &Home<'_>) -> Option<Finding> {
     let pending = match &inputs.dialling {
         Dialling::Network { service: None } => local.node.announce.is_empty(),
         Dialling::Network { service: Some(_) } | Dialling::Loopback(_) => false,

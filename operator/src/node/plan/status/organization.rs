@@ -3,10 +3,12 @@
 use finp2p_crds::condition::{Condition, Truth, reasons, types};
 use finp2p_crds::entry::PEER;
 use finp2p_crds::peer_organization::{PeerOrganizationStatus, Role, RootKey};
+use finp2p_crds::sidecar_config::REPORT_MAX_ROWS;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::condition::{Draft, conditions, core};
 use super::{ObjectStatus, Scene, object_status};
+use crate::node::inputs::Dialling;
 use crate::node::plan::boundary::Boundary;
 use crate::node::plan::certificate::{End, ISSUING_ALARM_S, seconds, timestamp};
 use crate::node::plan::entry::ObjectKey;
@@ -165,11 +167,10 @@ fn reachable(scene: &Scene<'_, '_>, organization: &Organization<'_>) -> Draft {
         );
     }
     match scene.peers.get(organization.id.as_str()) {
-        None => draft(
-            Truth::Unknown,
-            reasons::PENDING,
-            "our node has not spoken with it yet",
-        ),
+        None => {
+            let (reason, message) = not_dialled(scene, organization);
+            draft(Truth::Unknown, reason, message)
+        }
         Some(peer) if peer.reachable => {
             draft(Truth::True, reasons::REACHABLE, "its node answers ours")
         }
@@ -181,6 +182,32 @@ fn reachable(scene: &Scene<'_, '_>, organization: &Organization<'_>) -> Draft {
                 .unwrap_or("its node does not answer"),
         ),
     }
+}
+
+/// Why a peer is not in the node's report: nodes list those that they have dialled.
+fn not_dialled(
+    scene: &Scene<'_, '_>,
+    organization: &Organization<'_>,
+) -> (&'static str, &'static str) {
+    let Some(report) = &scene.inputs.report else {
+        return (reasons::PENDING, "our node has not reported yet");
+    };
+    if report.peers.len() >= REPORT_MAX_ROWS {
+        return (
+            reasons::PENDING,
+            "our node has dialled more peers than its report has room for, and this one is not among those that it lists: ask the node (GET /v1/status)",
+        );
+    }
+    let is_listed = !organization.object.spec.addresses.is_empty();
+    let message = match &scene.inputs.dialling {
+        Dialling::Network { .. } if !is_listed => {
+            "it has no addresses, so our node cannot dial it: it dials ours when it wants something, which needs nothing of this record but keys"
+        }
+        _ => {
+            "our node has not dialled it since it started or this record changed: it dials a peer when a program of ours asks for what the peer shares (POST /v1/fetch, GET /v1/shared). A policy alone makes nobody dial; the peer dials us for what we share"
+        }
+    };
+    (reasons::NOT_DIALLED, message)
 }
 
 /// When what is in use ends: root keys of any organization, and our own certificates.
