@@ -14,6 +14,7 @@ mod away;
 mod bank;
 mod definitions;
 mod deletion;
+mod drift;
 mod explain;
 mod failures;
 mod faults;

@@ -1,25 +1,30 @@
 //! One namespace, kept as its objects say: observe → validate and plan → sign → apply → report.
 //!
 //! Each namespace has a task of its own, so that what is wrong in one never delays another.
+//!
+//! - [`signer`]: the issuing key, read when its Secret changes.
+
+mod signer;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client, ResourceExt as _};
+use kube::runtime::events::{Event, EventType};
+use kube::{Client, Resource as _, ResourceExt as _};
 use rand::Rng as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
-use super::apply::{Applier, Problem};
+use self::signer::Held;
+use super::apply::{Applier, News, Problem};
 use super::inputs::{Claim, Cluster, Dialling, Inputs, Previous, SignerState};
 use super::observe::{Watched, observed};
 use super::plan::names::Names;
 use super::plan::{Memory, Plan, service};
-use super::report::{Speaker, Told};
+use super::report::{NOTE_MAX_CHARS, Speaker, Told};
 use super::sign;
 use super::widening::Widening;
 use crate::cluster_error;
@@ -40,6 +45,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 const HELD: Duration = Duration::from_millis(500);
 /// Longest wait for a moment at which time changes the answer: clocks are set.
 const BOUNDARY_MAX: Duration = Duration::from_secs(600);
+/// Reason of the Event about what others wrote into our objects.
+const CHANGE_UNDONE: &str = "ChangeUndone";
 
 /// What all namespaces share.
 pub struct World {
@@ -92,13 +99,6 @@ pub struct Keeper {
     met_at: Vec<Option<i64>>,
     signer: Option<Held>,
     widening: Widening,
-}
-
-/// The signer, and the Secret that it was made of.
-struct Held {
-    secret: String,
-    version: String,
-    signer: Arc<Result<Signer, SignerState>>,
 }
 
 /// When to look again although nothing was edited.
@@ -203,6 +203,7 @@ impl Keeper {
         self.widening
             .tell(&plan, &self.watched, &mut self.speaker, now)
             .await;
+        self.tell_undone(&plan).await;
         let obstacles = applied?;
         let obstacles_changed = self.meet(obstacles);
         Ok(Next {
@@ -228,6 +229,27 @@ impl Keeper {
         let changed = obstacles != self.obstacles;
         self.obstacles = obstacles;
         changed
+    }
+
+    /// Tells, on the local organization, what others had written into its objects.
+    async fn tell_undone(&mut self, plan: &Plan) {
+        let undone = self.applier.take_undone();
+        let owners = plan.owned.iter().flat_map(|o| o.role.owner_references());
+        let mut locals = owners.filter_map(|o| self.watched.organizations.get(&o.name));
+        let Some(local) = locals.next().map(|local| local.object_ref(&())) else {
+            return;
+        };
+        for News { object, note } in undone {
+            let event = Event {
+                type_: EventType::Warning,
+                reason: CHANGE_UNDONE.to_owned(),
+                note: Some(note.chars().take(NOTE_MAX_CHARS).collect()),
+                action: "Undo".to_owned(),
+                // Events are counted as one if they are about the same two objects.
+                secondary: Some(object),
+            };
+            self.speaker.publish(&local, &event).await;
+        }
     }
 
     /// Everything that decides the namespace now; `None` while that is not known.
@@ -324,71 +346,6 @@ impl Keeper {
             volume_claim_templates: set.and_then(|set| set.spec.volume_claim_templates.clone()),
             obstacles: self.obstacles.clone(),
         }
-    }
-
-    /// The issuing key, read again when its Secret is another.
-    async fn signer_state(&mut self, local: Option<String>) -> Result<SignerState, Problem> {
-        let local = local.and_then(|name| self.watched.organizations.get(&name));
-        let Some((local, node)) = local
-            .as_ref()
-            .and_then(|l| Some((l, l.spec.node.as_ref()?)))
-        else {
-            self.signer = None;
-            return Ok(SignerState::Missing);
-        };
-        let name = &node.signer.secret_name;
-        let Some(version) = self
-            .watched
-            .secrets
-            .get(name)
-            .and_then(|s| s.resource_version())
-        else {
-            self.signer = None;
-            return Ok(SignerState::Missing);
-        };
-        let known = self.signer.as_ref();
-        if known.is_none_or(|held| (&held.secret, &held.version) != (name, &version)) {
-            let organization = local.spec.organization_id.clone();
-            let organization = organization.unwrap_or_else(|| local.name_any());
-            let data = self.read_secret(name).await?;
-            let signer = match &self.world.signer_command {
-                Some(command) => {
-                    Signer::elsewhere(&organization, &node.network, &data, command.clone())
-                }
-                None => Signer::from_secret(&organization, &node.network, &data),
-            };
-            let signer = signer.map_err(|error| SignerState::Unusable(error.to_string()));
-            self.signer = Some(Held {
-                secret: name.clone(),
-                version,
-                signer: Arc::new(signer),
-            });
-        }
-        let signer = self.signer.as_ref().map(|held| held.signer.as_ref());
-        Ok(match signer {
-            Some(Ok(signer)) => signer.state(),
-            Some(Err(state)) => state.clone(),
-            None => SignerState::Missing,
-        })
-    }
-
-    async fn read_secret(
-        &self,
-        name: &str,
-    ) -> Result<BTreeMap<String, Zeroizing<Vec<u8>>>, Problem> {
-        let api: Api<Secret> = Api::namespaced(self.world.client.clone(), &self.namespace);
-        let secret = api.get(name).await.map_err(|source| Problem::Write {
-            what: format!("the status for Secret {name}"),
-            source: Box::new(source),
-        })?;
-        let data = secret.data.into_iter().flatten();
-        Ok(data
-            .map(|(key, mut bytes)| {
-                let copy = Zeroizing::new(bytes.0.clone());
-                bytes.0.zeroize();
-                (key, copy)
-            })
-            .collect())
     }
 
     /// Plans on a thread of its own: ten thousand assets take a moment, and a signer that is
