@@ -34,6 +34,7 @@ mod samples;
 mod scenario;
 mod source;
 mod strict;
+mod unread;
 mod unshare;
 mod verdicts;
 mod writes;

@@ -128,6 +128,13 @@ impl Watched {
         trouble.values().next().cloned()
     }
 
+    /// Whether there is nothing at all, not even what Kubernetes puts into every namespace.
+    pub fn is_empty(&self) -> bool {
+        let objects = [self.organizations.count(), self.assets.count()];
+        let sources = [self.secrets.count(), self.config_maps.count()];
+        objects.into_iter().chain(sources).all(|count| count == 0)
+    }
+
     /// Secrets and ConfigMaps as the plan takes them.
     pub fn sources(&self) -> Vec<Source> {
         fn source<K: Resource>(kind: SourceKind, object: &K) -> Source {

@@ -3,8 +3,10 @@
 //! Each namespace has a task of its own, so that what is wrong in one never delays another.
 //!
 //! - [`signer`]: the issuing key, read when its Secret changes.
+//! - [`unread`]: what is told while another namespace cannot be read.
 
 mod signer;
+mod unread;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,23 +68,27 @@ pub struct World {
     pub metrics: Arc<Metrics>,
     /// Local organizations by namespace; a namespace that was not read yet is not in it.
     pub claims: Mutex<BTreeMap<String, Vec<Claim>>>,
-    /// How many namespaces are watched.
-    pub namespaces: usize,
+    /// Every namespace that is watched.
+    pub namespaces: BTreeMap<String, Arc<Watched>>,
     /// Counts changes of `claims`, for the other namespaces.
     pub claimed: watch::Sender<u64>,
 }
 
 impl World {
-    /// Takes note of the claims of one namespace; returns those of all, and whether every
-    /// namespace was read.
-    fn claim(&self, namespace: &str, claims: Vec<Claim>) -> (Vec<Claim>, bool) {
+    /// Takes note of the claims of one namespace; returns those of all, and the namespaces that
+    /// were not read yet.
+    fn claim(&self, namespace: &str, claims: Vec<Claim>) -> (Vec<Claim>, Vec<String>) {
         let mut all = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         if all.get(namespace) != Some(&claims) {
             all.insert(namespace.to_owned(), claims);
             self.claimed.send_modify(|n| *n = n.wrapping_add(1));
         }
         let claims = all.values().flatten().cloned().collect();
-        (claims, all.len() == self.namespaces)
+        let unread = self
+            .namespaces
+            .keys()
+            .filter(|name| !all.contains_key(*name));
+        (claims, unread.cloned().collect())
     }
 }
 
@@ -99,6 +105,8 @@ pub struct Keeper {
     met_at: Vec<Option<i64>>,
     signer: Option<Held>,
     widening: Widening,
+    /// What was told of namespaces that cannot be read.
+    unread: Option<String>,
 }
 
 /// When to look again although nothing was edited.
@@ -122,6 +130,7 @@ impl Keeper {
             met_at: Vec::new(),
             signer: None,
             widening: Widening::default(),
+            unread: None,
         }
     }
 
@@ -255,17 +264,21 @@ impl Keeper {
     /// Everything that decides the namespace now; `None` while that is not known.
     async fn observe(&mut self) -> Result<Option<Inputs>, Problem> {
         let namespace = self.namespace.clone();
-        let (claims, all_read) = self
+        let (claims, unread) = self
             .world
             .claim(&namespace, self.watched.claims(&namespace));
         self.count();
         let own = claims.iter().filter(|c| c.namespace == namespace).min();
         let organization = own.map(|claim| claim.organization_id.clone());
         let previous = self.previous(organization.as_deref());
-        if !all_read && previous.is_none() {
+        if !unread.is_empty() && previous.is_none() {
             // Another namespace may have an older claim to this organization.
+            if let Some(own) = own {
+                self.tell_unread(own, &unread).await;
+            }
             return Ok(None);
         }
+        self.unread = None;
         if let Some(newer) = self.watched.configs.unreadable().first() {
             tracing::error!(
                 namespace,

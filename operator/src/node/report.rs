@@ -146,6 +146,20 @@ impl Speaker {
         told
     }
 
+    /// Writes the status of one PeerOrganization, if it is new.
+    pub async fn organization(
+        &mut self,
+        status: ObjectStatus<PeerOrganizationStatus>,
+        watched: &Watched,
+    ) -> Told {
+        self.events_left = EVENTS_MAX;
+        let mut told = Told::default();
+        let (statuses, cache) = ([status], &watched.organizations);
+        self.kind("PeerOrganization", &statuses, cache, &mut told)
+            .await;
+        told
+    }
+
     async fn kind<K>(
         &mut self,
         kind: &'static str,
