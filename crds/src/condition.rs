@@ -85,6 +85,8 @@ pub mod reasons {
     pub const SELF: &str = "Self";
     /// An older object is the local organization of this namespace.
     pub const NAMESPACE_TAKEN: &str = "NamespaceTaken";
+    /// A namespace that may hold an older claim cannot be read.
+    pub const NAMESPACE_UNREADABLE: &str = "NamespaceUnreadable";
     /// An older object claims this organization id.
     pub const ORGANIZATION_TAKEN: &str = "OrganizationTaken";
     /// An older object claims this resource id.

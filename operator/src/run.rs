@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::Client;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client};
 use kube_lease_manager::LeaseManagerError;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -190,6 +191,10 @@ impl Operator {
 
     /// Starts watches and keepers; they end when the set is dropped.
     fn keep(&self) -> JoinSet<()> {
+        let namespaces = self.options.namespaces.iter();
+        let all: BTreeMap<String, Arc<Watched>> = namespaces
+            .map(|namespace| (namespace.clone(), Arc::default()))
+            .collect();
         let world = Arc::new(World {
             client: self.client.clone(),
             sidecar_image: self.options.sidecar_image.clone(),
@@ -199,29 +204,32 @@ impl Operator {
             clock: self.clock,
             metrics: Arc::clone(&self.metrics),
             claims: Mutex::default(),
-            namespaces: self.options.namespaces.len(),
+            namespaces: all.clone(),
             claimed: watch::Sender::new(0),
         });
         let mut tasks = JoinSet::new();
-        let mut all = Vec::new();
-        for namespace in &self.options.namespaces {
-            let watched = Arc::new(Watched::default());
-            let keeper = Keeper::new(namespace, Arc::clone(&world), Arc::clone(&watched));
+        for (namespace, watched) in &all {
+            let keeper = Keeper::new(namespace, Arc::clone(&world), Arc::clone(watched));
             tasks.spawn(keeper.keep());
-            all.push((namespace.clone(), watched));
         }
-        tasks.spawn(tell_until_read(all, self.waiting.clone()));
+        tasks.spawn(tell_until_read(
+            self.client.clone(),
+            all,
+            self.waiting.clone(),
+        ));
         tasks
     }
 }
 
 /// Says which namespace could not be read yet, until all were.
-async fn tell_until_read(all: Vec<(String, Arc<Watched>)>, waiting: Waiting) {
+async fn tell_until_read(client: Client, all: BTreeMap<String, Arc<Watched>>, waiting: Waiting) {
     loop {
         let unread = all.iter().find(|(_, watched)| !watched.is_complete());
         let Some((namespace, watched)) = unread else {
             waiting.end();
-            tracing::info!("every namespace was read");
+            if !tell_missing(&client, &all).await {
+                tracing::info!("every namespace was read");
+            }
             return;
         };
         waiting.begin(
@@ -231,6 +239,23 @@ async fn tell_until_read(all: Vec<(String, Arc<Watched>)>, waiting: Waiting) {
         );
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Says which namespaces do not exist: the API server lists those like empty ones. Returns whether
+/// there are such. An operator with the rights of the chart may not ask, and need not: rights are
+/// in a namespace.
+async fn tell_missing(client: &Client, all: &BTreeMap<String, Arc<Watched>>) -> bool {
+    let api: Api<Namespace> = Api::all(client.clone());
+    let mut found = false;
+    for (name, _) in all.iter().filter(|(_, watched)| watched.is_empty()) {
+        if let Ok(None) = api.get_opt(name).await {
+            found = true;
+            tracing::warn!(
+                "namespace {name} does not exist: create it, or take it off the list (--namespaces)"
+            );
+        }
+    }
+    found
 }
 
 fn lease_clause(candidate: &Candidate, error: &LeaseManagerError) -> String {

@@ -141,6 +141,18 @@ impl<'a> Lane<'a> {
             .collect()
     }
 
+    /// Starts an operator. What one that was killed left of its Lease would end by itself in 15 s.
+    fn start_operator(&mut self) {
+        let admin = self.namespace().cluster().admin();
+        let lease = format!("{}-operator", self.banks.release);
+        match admin.delete("leases", &self.banks.system.name, &lease) {
+            Err(refusal) if refusal.code != 404 => panic!("{refusal:?}"),
+            _ => {}
+        }
+        let identity = self.interceptor.identity().clone();
+        self.banks.start_operator_as(&identity);
+    }
+
     /// Everything as the reference has it.
     fn converged(&self) -> Result<BTreeMap<String, Value>, String> {
         let all = self.all();
@@ -164,8 +176,7 @@ impl<'a> Lane<'a> {
     /// A run that nobody disturbs. Returns how many writes it took.
     fn undisturbed(&mut self) -> usize {
         self.interceptor.take_asked();
-        let identity = self.interceptor.identity().clone();
-        self.banks.start_operator_named(&identity, "operator");
+        self.start_operator();
         let (mut writes, mut last) = (0, Instant::now());
         self.namespace()
             .until("the operator to come to rest", SEEN, || {
@@ -196,8 +207,7 @@ impl<'a> Lane<'a> {
                 std::cmp::Ordering::Greater => Verdict::Keep,
             }
         });
-        let identity = self.interceptor.identity().clone();
-        self.banks.start_operator_named(&identity, "operator");
+        self.start_operator();
         let mut looked = Instant::now();
         let reached = wait::until("the write or the end", SEEN, || {
             if self.interceptor.kept() > before {
@@ -212,7 +222,7 @@ impl<'a> Lane<'a> {
         self.banks.operators().last_mut().unwrap().kill();
         let left = self.all();
         self.interceptor.pass();
-        self.banks.start_operator_named(&identity, "operator");
+        self.start_operator();
         let what = format!("the end of a start killed at write {n} ({verdict:?})");
         let all = self.namespace().until(&what, SEEN, || self.converged());
         for (name, object) in &left {

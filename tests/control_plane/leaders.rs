@@ -114,3 +114,18 @@ fn of_two_operators_one_leads_and_the_other_takes_over_and_writes_nothing_twice(
     assert!(handed_over < HANDED_OVER, "handed over in {handed_over:?}");
     assert!(taken_over < TAKEN_OVER, "taken over in {taken_over:?}");
 }
+
+#[test]
+fn two_operators_of_one_name_do_not_both_lead() {
+    let mut banks = Consortium::install(ControlPlane::shared(), &["bank-a"], &[]);
+    let account = banks.system.account(&format!("{}-operator", banks.release));
+    banks.start_operator_named(&account, "operator");
+    wait::until("the first to lead", SEEN, || leads(&banks, 0));
+    banks.start_operator_named(&account, "operator");
+    wait::until("the second to be ready", SEEN, || {
+        banks.probe_of(1, "/readyz").map(drop)
+    });
+    std::thread::sleep(SETTLED); // long enough for it to take the Lease, if it did
+    leads(&banks, 0).unwrap();
+    leads(&banks, 1).unwrap_err();
+}

@@ -40,7 +40,8 @@ pub struct Run {
         default_value = "finp2p-operator"
     )]
     pub lease: String,
-    /// Who this instance is, unique among the operators [default: $HOSTNAME and a random suffix].
+    /// Name of this instance; each process adds a random suffix, so that no two ever take each other's
+    /// Lease for their own [default: $HOSTNAME].
     #[arg(long, env = "FINP2P_IDENTITY", value_name = "NAME")]
     pub identity: Option<String>,
     /// Image of the sidecar, for nodes that do not name their own.
@@ -98,7 +99,7 @@ pub async fn start(args: &Run, clock: fn() -> Timestamp, random: u32) -> anyhow:
         candidate: Candidate {
             namespace: namespace.unwrap_or_else(|| config.default_namespace.clone()),
             lease: args.lease.clone(),
-            identity: args.identity.clone().unwrap_or_else(|| identity(random)),
+            identity: identity(args.identity.as_deref(), random),
         },
         sidecar_image: args.sidecar_image.clone(),
         metrics_from: (!args.metrics_from.is_empty()).then(|| {
@@ -131,9 +132,10 @@ fn unique(namespaces: &[String]) -> Vec<String> {
     set.into_iter().collect()
 }
 
-fn identity(random: u32) -> String {
+fn identity(name: Option<&str>, random: u32) -> String {
     let host = rustix::system::uname();
-    format!("{}-{random:08x}", host.nodename().to_string_lossy())
+    let name = name.map_or_else(|| host.nodename().to_string_lossy(), Into::into);
+    format!("{name}-{random:08x}")
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

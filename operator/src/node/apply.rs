@@ -6,24 +6,29 @@
 //! the same plan again and goes on.
 //!
 //! Nothing is written that is there already, and nothing is taken over that is not ours: an object
-//! without this operator's owner reference stands in the way ([`Problem::Obstacle`]) until a
-//! person decides.
+//! that another made stands in the way ([`Problem::Foreign`]) until a person decides. What others
+//! write into an object that is ours is undone.
+//!
+//! - [`owned`]: one object beside the configuration.
+//! - [`foreign`]: what others wrote into it.
+
+pub mod foreign;
+pub mod owned;
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use finp2p_crds::SidecarConfig;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret};
+use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use zeroize::Zeroizing;
 
+use self::owned::Undone;
+use super::observe::Watched;
 use super::observe::cache::Cache;
-use super::observe::{Kind, Watched};
 use super::plan::names::{MANAGED_BY, STORE_KEY};
 use super::plan::owned::Owned;
 use super::plan::{Plan, quantity};
@@ -47,6 +52,9 @@ pub enum Problem {
     /// The watch has not told yet what the API server holds; the plan is made again.
     #[error("SidecarConfig {0} is another than the watch has told so far")]
     Behind(String),
+    /// An object that is not ours bears the name, and is left alone. A sentence for the status.
+    #[error("{0}")]
+    Foreign(String),
     /// A write failed; the plan is made and applied again.
     #[error("{what} could not be written")]
     Write {
@@ -88,9 +96,18 @@ impl Problem {
     pub fn is_gone(&self) -> bool {
         match self {
             Self::Write { source, .. } => cluster_error::cure(source) == Cure::Gone,
-            Self::Obstacle(_) | Self::Behind(_) => false,
+            Self::Obstacle(_) | Self::Foreign(_) | Self::Behind(_) => false,
         }
     }
+}
+
+/// That something was undone.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// In which object.
+    pub object: ObjectReference,
+    /// What, and who had written it: a sentence.
+    pub note: String,
 }
 
 /// Writes one namespace's plans.
@@ -100,6 +117,10 @@ pub struct Applier {
     /// Content of each owned object as it was after we wrote it, by kind and name: what the API
     /// server made of a field (a quantity in its canonical form) is no reason to write again.
     settled: BTreeMap<(String, String), (u64, u64)>,
+    /// What others wrote and was undone lately, by kind and name.
+    undone: BTreeMap<(String, String), Undone>,
+    /// What was undone since it was last asked for.
+    news: Vec<News>,
     /// Size that the volume's claim is known to have.
     grown: Option<String>,
 }
@@ -111,8 +132,15 @@ impl Applier {
             client,
             namespace: namespace.to_owned(),
             settled: BTreeMap::new(),
+            undone: BTreeMap::new(),
+            news: Vec::new(),
             grown: None,
         }
+    }
+
+    /// What others had written into our objects and was undone since the last call.
+    pub fn take_undone(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
     }
 
     /// Writes what differs. Returns what stood in the way, each a sentence.
@@ -129,12 +157,18 @@ impl Applier {
         let mut failed = None;
         let mut keep = |result: Result<(), Problem>| match result {
             Ok(()) => {}
-            Err(Problem::Obstacle(text)) => obstacles.push(text),
+            Err(Problem::Obstacle(text) | Problem::Foreign(text)) => obstacles.push(text),
             Err(problem) => failed = Some(problem),
         };
         if let Some(owned) = &plan.owned {
-            keep(self.owned(&watched.roles, &owned.role).await);
-            keep(self.owned(&watched.bindings, &owned.binding).await);
+            let role = self.owned(&watched.roles, &owned.role).await;
+            let is_foreign = matches!(role, Err(Problem::Foreign(_)));
+            keep(role);
+            keep(if is_foreign {
+                self.unbind(watched, &owned.binding).await
+            } else {
+                self.owned(&watched.bindings, &owned.binding).await
+            });
         }
         keep(self.configure(plan, &watched.configs).await);
         if let Some(owned) = &plan.owned {
@@ -153,6 +187,26 @@ impl Applier {
         match failed {
             Some(problem) => Err(problem),
             None => Ok(obstacles),
+        }
+    }
+
+    /// A Role that is not ours may say anything: its name is bound to nobody until it is gone. The
+    /// node goes on with the configuration that it has.
+    async fn unbind(&mut self, watched: &Watched, binding: &RoleBinding) -> Result<(), Problem> {
+        let name = binding.name_any();
+        if watched.bindings.get(&name).is_none() {
+            return Ok(());
+        }
+        let nobody = RoleBinding {
+            subjects: None,
+            ..binding.clone()
+        };
+        match self.owned(&watched.bindings, &nobody).await {
+            // Nobody may write a binding to a Role with more rights than he holds himself.
+            Err(Problem::Obstacle(_)) => Err(Problem::Obstacle(format!(
+                "RoleBinding {name} gives the node the rights of a Role {name} that is not the operator's, and the API server does not let the operator take them away: delete this RoleBinding"
+            ))),
+            result => result,
         }
     }
 
@@ -226,46 +280,6 @@ impl Applier {
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let written = api.patch(&name, &params, &Patch::Apply(&body)).await;
         cache.wrote(written.map_err(|error| Problem::of(what(), error))?);
-        Ok(())
-    }
-
-    /// Writes one object that goes with the local organization, if it is not there as planned.
-    async fn owned<K>(&mut self, cache: &Cache<K>, planned: &K) -> Result<(), Problem>
-    where
-        K: Kind + Serialize,
-    {
-        let (kind, name) = (K::kind(&()).into_owned(), planned.name_any());
-        let what = || format!("{kind} {name}");
-        let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
-        let hash = hash(&json!(planned));
-        let mut body = planned.clone();
-        body.annotations_mut()
-            .insert(APPLIED_ANNOTATION.to_owned(), format!("{hash:016x}"));
-        let existing = match cache.get(&name) {
-            Some(existing) => Some(existing.as_ref().clone()),
-            // One that does not carry our label is not in the cache.
-            None => api
-                .get_opt(&name)
-                .await
-                .map_err(|error| Problem::of(what(), error))?,
-        };
-        let key = (kind.clone(), name.clone());
-        if let Some(existing) = &existing {
-            refuse_foreign(&kind, existing.meta(), planned.meta())?;
-            let live = content(&json!(existing));
-            let settled = self.settled.get(&key) == Some(&(hash, self::hash(&live)));
-            if settled || contains(&live, &json!(body)) {
-                return Ok(());
-            }
-        }
-        let mut params = PatchParams::apply(FIELD_MANAGER);
-        // What is ours is put back as planned, whoever changed it.
-        params.force = existing.is_some();
-        let written = api.patch(&name, &params, &Patch::Apply(&body)).await;
-        let written = written.map_err(|error| Problem::of_owned(what(), error))?;
-        let live = self::hash(&content(&json!(&written)));
-        self.settled.insert(key, (hash, live));
-        cache.wrote(written);
         Ok(())
     }
 
@@ -349,76 +363,4 @@ impl Applier {
         self.grown = Some(size.clone());
         Ok(())
     }
-}
-
-fn refuse_foreign(kind: &str, existing: &ObjectMeta, planned: &ObjectMeta) -> Result<(), Problem> {
-    let name = planned.name.as_deref().unwrap_or_default();
-    let controller = |metadata: &ObjectMeta| {
-        let mut owners = metadata.owner_references.iter().flatten();
-        owners.find(|owner| owner.controller == Some(true)).cloned()
-    };
-    let (Some(own), theirs) = (controller(planned), controller(existing)) else {
-        return Ok(());
-    };
-    let obstacle = match theirs {
-        Some(theirs) if theirs.uid == own.uid => return Ok(()),
-        Some(theirs) if theirs.kind == own.kind && theirs.api_version == own.api_version => {
-            format!(
-                "{kind} {name} still belongs to a former PeerOrganization {}: Kubernetes' garbage collector removes it",
-                theirs.name
-            )
-        }
-        Some(theirs) => format!(
-            "{kind} {name} belongs to {} {} and is left alone: rename or delete it",
-            theirs.kind, theirs.name
-        ),
-        None => format!(
-            "{kind} {name} was not made by this operator and is left alone: rename or delete it, or run this organization in another namespace"
-        ),
-    };
-    Err(Problem::Obstacle(obstacle))
-}
-
-/// Whether the live object says everything that the planned one says. Lists have to be as long;
-/// fields that the API server or others added do not count.
-pub fn contains(live: &Value, planned: &Value) -> bool {
-    match (live, planned) {
-        (Value::Object(live), Value::Object(planned)) => planned.iter().all(|(key, planned)| {
-            match live.get(key) {
-                Some(live) => contains(live, planned),
-                // An empty object or list that was planned is often left out by the server.
-                None => match planned {
-                    Value::Object(empty) => empty.is_empty(),
-                    Value::Array(empty) => empty.is_empty(),
-                    Value::Null => true,
-                    _ => false,
-                },
-            }
-        }),
-        (Value::Array(live), Value::Array(planned)) => {
-            live.len() == planned.len() && live.iter().zip(planned).all(|(l, p)| contains(l, p))
-        }
-        (live, planned) => live == planned,
-    }
-}
-
-/// An object without what changes by itself.
-fn content(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Value::Object(fields) = &mut object {
-        fields.remove("status");
-        if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
-            for field in ["resourceVersion", "generation", "managedFields"] {
-                metadata.remove(field);
-            }
-        }
-    }
-    object
-}
-
-/// A hash that tells two contents apart; serde_json keeps maps sorted.
-fn hash(value: &Value) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.to_string().hash(&mut hasher);
-    hasher.finish()
 }

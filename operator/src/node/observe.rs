@@ -5,6 +5,7 @@
 
 pub mod cache;
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,7 +28,7 @@ use crate::cluster_error;
 use crate::metrics::Metrics;
 
 /// What is known of one namespace.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Watched {
     /// PeerOrganizations.
     pub organizations: Arc<Cache<PeerOrganization>>,
@@ -51,8 +52,28 @@ pub struct Watched {
     pub bindings: Arc<Cache<RoleBinding>>,
     /// NetworkPolicies that the operator made.
     pub network_policies: Arc<Cache<NetworkPolicy>>,
-    /// The last error of each watch that has not recovered, for the probe.
-    trouble: Arc<Mutex<Option<String>>>,
+    /// The last error of each watch that has not recovered, by kind.
+    trouble: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+impl Default for Watched {
+    fn default() -> Self {
+        Self {
+            organizations: Arc::default(),
+            assets: Arc::default(),
+            policies: Arc::default(),
+            configs: Arc::default(),
+            secrets: Arc::default(),
+            config_maps: Arc::default(),
+            // What others write into what the operator made is undone.
+            stateful_sets: Arc::new(Cache::with_managers()),
+            services: Arc::new(Cache::with_managers()),
+            roles: Arc::new(Cache::with_managers()),
+            bindings: Arc::new(Cache::with_managers()),
+            network_policies: Arc::new(Cache::with_managers()),
+            trouble: Arc::default(),
+        }
+    }
 }
 
 impl Watched {
@@ -116,10 +137,17 @@ impl Watched {
             && self.network_policies.is_complete()
     }
 
-    /// Why it is not complete, as far as the last error tells.
+    /// Why it is not complete, as far as the errors tell; `None` while it is being read.
     pub fn trouble(&self) -> Option<String> {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.clone()
+        trouble.values().next().cloned()
+    }
+
+    /// Whether there is nothing at all, not even what Kubernetes puts into every namespace.
+    pub fn is_empty(&self) -> bool {
+        let objects = [self.organizations.count(), self.assets.count()];
+        let sources = [self.secrets.count(), self.config_maps.count()];
+        objects.into_iter().chain(sources).all(|count| count == 0)
     }
 
     /// Secrets and ConfigMaps as the plan takes them.
@@ -177,7 +205,7 @@ struct Watches<'w> {
     namespace: &'w str,
     changed: &'w watch::Sender<u64>,
     metrics: &'w Arc<Metrics>,
-    trouble: &'w Arc<Mutex<Option<String>>>,
+    trouble: &'w Arc<Mutex<BTreeMap<String, String>>>,
     tasks: &'w mut JoinSet<()>,
 }
 
@@ -231,17 +259,21 @@ impl Watches<'_> {
         let api: Api<W> = Api::namespaced(self.client.clone(), self.namespace);
         let (kind, namespace) = (K::kind(&()).into_owned(), self.namespace.to_owned());
         let (metrics, trouble) = (Arc::clone(self.metrics), Arc::clone(self.trouble));
-        let failed = move |error: &watcher::Error| {
+        let fares = move |fares: Result<(), &watcher::Error>| {
+            let mut trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            let Err(error) = fares else {
+                trouble.remove(&kind);
+                return;
+            };
             let why = cluster_error::watch(error);
             metrics.watch_failed(&kind);
             let text = format!("{kind} objects of namespace {namespace} cannot be watched: {why}");
-            let mut last = trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.as_ref() != Some(&text) {
+            if trouble.get(&kind) != Some(&text) {
                 tracing::warn!("{text}");
             }
-            *last = Some(text);
+            trouble.insert(kind.clone(), text);
         };
-        let follow = Arc::clone(cache).follow(api, config, self.changed.clone(), failed);
+        let follow = Arc::clone(cache).follow(api, config, self.changed.clone(), fares);
         self.tasks.spawn(follow);
     }
 }

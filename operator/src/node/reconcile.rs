@@ -1,27 +1,34 @@
 //! One namespace, kept as its objects say: observe → validate and plan → sign → apply → report.
 //!
 //! Each namespace has a task of its own, so that what is wrong in one never delays another.
+//!
+//! - [`signer`]: the issuing key, read when its Secret changes.
+//! - [`unread`]: what is told while another namespace cannot be read.
+
+mod signer;
+mod unread;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client, ResourceExt as _};
+use kube::runtime::events::{Event, EventType};
+use kube::{Client, Resource as _, ResourceExt as _};
 use rand::Rng as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
-use super::apply::{Applier, Problem};
+use self::signer::Held;
+use super::apply::{Applier, News, Problem};
 use super::history::History;
 use super::inputs::{Claim, Cluster, Dialling, Inputs, Previous, SignerState};
 use super::observe::{Watched, observed};
 use super::plan::names::Names;
 use super::plan::{Memory, Plan, service};
-use super::report::{Speaker, Told};
+use super::report::{NOTE_MAX_CHARS, Speaker, Told};
 use super::sign;
 use super::widening::Widening;
 use crate::cluster_error::{self, Cure};
@@ -42,6 +49,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 const HELD: Duration = Duration::from_millis(500);
 /// Longest wait for a moment at which time changes the answer: clocks are set.
 const BOUNDARY_MAX: Duration = Duration::from_secs(600);
+/// Reason of the Event about what others wrote into our objects.
+const CHANGE_UNDONE: &str = "ChangeUndone";
 
 /// What all namespaces share.
 pub struct World {
@@ -61,23 +70,27 @@ pub struct World {
     pub metrics: Arc<Metrics>,
     /// Local organizations by namespace; a namespace that was not read yet is not in it.
     pub claims: Mutex<BTreeMap<String, Vec<Claim>>>,
-    /// How many namespaces are watched.
-    pub namespaces: usize,
+    /// Every namespace that is watched.
+    pub namespaces: BTreeMap<String, Arc<Watched>>,
     /// Counts changes of `claims`, for the other namespaces.
     pub claimed: watch::Sender<u64>,
 }
 
 impl World {
-    /// Takes note of the claims of one namespace; returns those of all, and whether every
-    /// namespace was read.
-    fn claim(&self, namespace: &str, claims: Vec<Claim>) -> (Vec<Claim>, bool) {
+    /// Takes note of the claims of one namespace; returns those of all, and the namespaces that
+    /// were not read yet.
+    fn claim(&self, namespace: &str, claims: Vec<Claim>) -> (Vec<Claim>, Vec<String>) {
         let mut all = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         if all.get(namespace) != Some(&claims) {
             all.insert(namespace.to_owned(), claims);
             self.claimed.send_modify(|n| *n = n.wrapping_add(1));
         }
         let claims = all.values().flatten().cloned().collect();
-        (claims, all.len() == self.namespaces)
+        let unread = self
+            .namespaces
+            .keys()
+            .filter(|name| !all.contains_key(*name));
+        (claims, unread.cloned().collect())
     }
 }
 
@@ -99,13 +112,8 @@ pub struct Keeper {
     watches: JoinSet<()>,
     /// Counts what they tell.
     changed: watch::Sender<u64>,
-}
-
-/// The signer, and the Secret that it was made of.
-struct Held {
-    secret: String,
-    version: String,
-    signer: Arc<Result<Signer, SignerState>>,
+    /// What was told of namespaces that cannot be read.
+    unread: Option<String>,
 }
 
 /// When to look again although nothing was edited.
@@ -132,6 +140,7 @@ impl Keeper {
             history: History::default(),
             watches: JoinSet::new(),
             changed: watch::Sender::new(0),
+            unread: None,
         }
     }
 
@@ -233,6 +242,7 @@ impl Keeper {
         self.widening
             .tell(&plan, &self.watched, &mut self.speaker, now)
             .await;
+        self.tell_undone(&plan).await;
         let obstacles = applied?;
         let obstacles_changed = self.meet(obstacles);
         Ok(Next {
@@ -269,10 +279,31 @@ impl Keeper {
         changed
     }
 
+    /// Tells, on the local organization, what others had written into its objects.
+    async fn tell_undone(&mut self, plan: &Plan) {
+        let undone = self.applier.take_undone();
+        let owners = plan.owned.iter().flat_map(|o| o.role.owner_references());
+        let mut locals = owners.filter_map(|o| self.watched.organizations.get(&o.name));
+        let Some(local) = locals.next().map(|local| local.object_ref(&())) else {
+            return;
+        };
+        for News { object, note } in undone {
+            let event = Event {
+                type_: EventType::Warning,
+                reason: CHANGE_UNDONE.to_owned(),
+                note: Some(note.chars().take(NOTE_MAX_CHARS).collect()),
+                action: "Undo".to_owned(),
+                // Events are counted as one if they are about the same two objects.
+                secondary: Some(object),
+            };
+            self.speaker.publish(&local, &event).await;
+        }
+    }
+
     /// Everything that decides the namespace now; `None` while that is not known.
     async fn observe(&mut self) -> Result<Option<Inputs>, Problem> {
         let namespace = self.namespace.clone();
-        let (claims, all_read) = self
+        let (claims, unread) = self
             .world
             .claim(&namespace, self.watched.claims(&namespace));
         self.count();
@@ -290,10 +321,14 @@ impl Keeper {
                 return Ok(None);
             }
         }
-        if !all_read && previous.is_none() {
+        if !unread.is_empty() && previous.is_none() {
             // Another namespace may have an older claim to this organization.
+            if let Some(own) = own {
+                self.tell_unread(own, &unread).await;
+            }
             return Ok(None);
         }
+        self.unread = None;
         if let Some(newer) = self.watched.configs.unreadable().first() {
             tracing::error!(
                 namespace,
@@ -375,71 +410,6 @@ impl Keeper {
             volume_claim_templates: set.and_then(|set| set.spec.volume_claim_templates.clone()),
             obstacles: self.obstacles.clone(),
         }
-    }
-
-    /// The issuing key, read again when its Secret is another.
-    async fn signer_state(&mut self, local: Option<String>) -> Result<SignerState, Problem> {
-        let local = local.and_then(|name| self.watched.organizations.get(&name));
-        let Some((local, node)) = local
-            .as_ref()
-            .and_then(|l| Some((l, l.spec.node.as_ref()?)))
-        else {
-            self.signer = None;
-            return Ok(SignerState::Missing);
-        };
-        let name = &node.signer.secret_name;
-        let Some(version) = self
-            .watched
-            .secrets
-            .get(name)
-            .and_then(|s| s.resource_version())
-        else {
-            self.signer = None;
-            return Ok(SignerState::Missing);
-        };
-        let known = self.signer.as_ref();
-        if known.is_none_or(|held| (&held.secret, &held.version) != (name, &version)) {
-            let organization = local.spec.organization_id.clone();
-            let organization = organization.unwrap_or_else(|| local.name_any());
-            let data = self.read_secret(name).await?;
-            let signer = match &self.world.signer_command {
-                Some(command) => {
-                    Signer::elsewhere(&organization, &node.network, &data, command.clone())
-                }
-                None => Signer::from_secret(&organization, &node.network, &data),
-            };
-            let signer = signer.map_err(|error| SignerState::Unusable(error.to_string()));
-            self.signer = Some(Held {
-                secret: name.clone(),
-                version,
-                signer: Arc::new(signer),
-            });
-        }
-        let signer = self.signer.as_ref().map(|held| held.signer.as_ref());
-        Ok(match signer {
-            Some(Ok(signer)) => signer.state(),
-            Some(Err(state)) => state.clone(),
-            None => SignerState::Missing,
-        })
-    }
-
-    async fn read_secret(
-        &self,
-        name: &str,
-    ) -> Result<BTreeMap<String, Zeroizing<Vec<u8>>>, Problem> {
-        let api: Api<Secret> = Api::namespaced(self.world.client.clone(), &self.namespace);
-        let secret = api.get(name).await.map_err(|source| Problem::Write {
-            what: format!("the status for Secret {name}"),
-            source: Box::new(source),
-        })?;
-        let data = secret.data.into_iter().flatten();
-        Ok(data
-            .map(|(key, mut bytes)| {
-                let copy = Zeroizing::new(bytes.0.clone());
-                bytes.0.zeroize();
-                (key, copy)
-            })
-            .collect())
     }
 
     /// Plans on a thread of its own: ten thousand assets take a moment, and a signer that is

@@ -33,7 +33,7 @@ const HOLD: Duration = Duration::from_secs(1);
 /// Events of one plan; a broken selector on ten thousand assets is told by their statuses.
 const EVENTS_MAX: usize = 20;
 /// Longest note that the API server takes.
-const NOTE_MAX_CHARS: usize = 1000;
+pub const NOTE_MAX_CHARS: usize = 1000;
 
 /// A status that every kind of ours has.
 pub trait Reported: Clone + PartialEq + Serialize + Send + Sync {
@@ -143,6 +143,20 @@ impl Speaker {
             &mut told,
         )
         .await;
+        told
+    }
+
+    /// Writes the status of one PeerOrganization, if it is new.
+    pub async fn organization(
+        &mut self,
+        status: ObjectStatus<PeerOrganizationStatus>,
+        watched: &Watched,
+    ) -> Told {
+        self.events_left = EVENTS_MAX;
+        let mut told = Told::default();
+        let (statuses, cache) = ([status], &watched.organizations);
+        self.kind("PeerOrganization", &statuses, cache, &mut told)
+            .await;
         told
     }
 

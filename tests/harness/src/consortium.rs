@@ -253,7 +253,7 @@ impl<'a> Consortium<'a> {
         self.start_operator_named(identity, &name);
     }
 
-    /// The same under a name: a container that starts again in its pod keeps it.
+    /// The same under a name, as a pod gives it to its containers one after another.
     pub fn start_operator_named(&mut self, identity: &Identity, name: &str) {
         let deployment = format!("{}-operator", self.release);
         let deployment = self.system.get("deployments", &deployment);

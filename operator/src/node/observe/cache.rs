@@ -78,6 +78,8 @@ impl<R> Told<Self> for PartialObjectMeta<R> {
 #[derive(Debug)]
 pub struct Cache<K> {
     inner: Mutex<Inner<K>>,
+    /// Whether `metadata.managedFields` is kept: half of an object, which few look at.
+    keeps_managers: bool,
 }
 
 impl<K> Default for Inner<K> {
@@ -95,6 +97,17 @@ impl<K> Default for Cache<K> {
     fn default() -> Self {
         Self {
             inner: Mutex::default(),
+            keeps_managers: false,
+        }
+    }
+}
+
+impl<K> Cache<K> {
+    /// One that keeps who wrote which field.
+    pub fn with_managers() -> Self {
+        Self {
+            keeps_managers: true,
+            ..Self::default()
         }
     }
 }
@@ -104,7 +117,7 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     /// Follows the API server until the task is dropped; tells `changed` about every change, and
-    /// `failed` about every error.
+    /// `fares` about every error and every complete list.
     ///
     /// After an error everything is listed again. A watch that went on where it was would see
     /// nothing of an API server that was restored to an earlier time, until that has come as far.
@@ -113,7 +126,7 @@ where
         api: Api<W>,
         config: watcher::Config,
         changed: watch::Sender<u64>,
-        failed: impl Fn(&watcher::Error) + Send,
+        fares: impl Fn(Result<(), &watcher::Error>) + Send,
     ) where
         W: Told<K> + Resource + Clone + Debug + DeserializeOwned + Send + 'static,
     {
@@ -124,12 +137,15 @@ where
             while let Some(event) = events.next().await {
                 match event {
                     Ok(event) => {
+                        if matches!(event, Event::InitDone) {
+                            fares(Ok(()));
+                        }
                         if self.take(event) {
                             changed.send_modify(|n| *n = n.wrapping_add(1));
                         }
                     }
                     Err(error) => {
-                        failed(&error);
+                        fares(Err(&error));
                         break;
                     }
                 }
@@ -147,7 +163,7 @@ where
                 false
             }
             Event::InitApply(object) => {
-                let (name, seen) = read(object.told());
+                let (name, seen) = self.read(object.told());
                 inner.listing.insert(name, seen);
                 false
             }
@@ -160,11 +176,11 @@ where
                 true
             }
             Event::Apply(object) => {
-                let (name, seen) = read(object.told());
+                let (name, seen) = self.read(object.told());
                 put(&mut inner, name, seen)
             }
             Event::Delete(object) => {
-                let (name, (version, _)) = read(object.told());
+                let (name, (version, _)) = self.read(object.told());
                 let newer = inner
                     .objects
                     .get(&name)
@@ -185,7 +201,7 @@ where
 
     /// Takes what the API server answered to a write.
     pub fn wrote(&self, object: K) {
-        let (name, seen) = read(Ok(object));
+        let (name, seen) = self.read(Ok(object));
         put(&mut self.inner(), name, seen);
     }
 
@@ -244,6 +260,30 @@ where
         self.inner().objects.len()
     }
 
+    fn read(&self, object: Result<K, Box<InvalidObject>>) -> (String, (u64, Seen<K>)) {
+        match object {
+            Ok(mut object) => {
+                if !self.keeps_managers {
+                    object.meta_mut().managed_fields = None;
+                }
+                let version = version(object.meta().resource_version.as_deref());
+                (object.name_any(), (version, Seen::Read(Arc::new(object))))
+            }
+            Err(invalid) => {
+                let metadata = invalid.metadata;
+                let name = metadata.name.unwrap_or_default();
+                let unreadable = Unreadable {
+                    name: name.clone(),
+                    uid: metadata.uid,
+                    generation: metadata.generation.unwrap_or(1),
+                    error: invalid.error,
+                };
+                let version = version(metadata.resource_version.as_deref());
+                (name, (version, Seen::Unreadable(unreadable)))
+            }
+        }
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner<K>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -257,31 +297,6 @@ fn put<K>(inner: &mut Inner<K>, name: String, seen: (u64, Seen<K>)) -> bool {
     }
     inner.objects.insert(name, seen);
     true
-}
-
-fn read<K: Resource<DynamicType = ()>>(
-    object: Result<K, Box<InvalidObject>>,
-) -> (String, (u64, Seen<K>)) {
-    match object {
-        Ok(mut object) => {
-            // Nobody here looks at them, and they are half of an object.
-            object.meta_mut().managed_fields = None;
-            let version = version(object.meta().resource_version.as_deref());
-            (object.name_any(), (version, Seen::Read(Arc::new(object))))
-        }
-        Err(invalid) => {
-            let metadata = invalid.metadata;
-            let name = metadata.name.unwrap_or_default();
-            let unreadable = Unreadable {
-                name: name.clone(),
-                uid: metadata.uid,
-                generation: metadata.generation.unwrap_or(1),
-                error: invalid.error,
-            };
-            let version = version(metadata.resource_version.as_deref());
-            (name, (version, Seen::Unreadable(unreadable)))
-        }
-    }
 }
 
 /// Resource versions of one API server are numbers that grow (KEP-5504).

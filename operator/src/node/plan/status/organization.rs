@@ -1,9 +1,11 @@
 //! Statuses of PeerOrganizations.
 
+use finp2p_crds::PeerOrganization;
 use finp2p_crds::condition::{Condition, Truth, reasons, types};
 use finp2p_crds::entry::PEER;
 use finp2p_crds::peer_organization::{PeerOrganizationStatus, Role, RootKey};
 use finp2p_crds::sidecar_config::REPORT_MAX_ROWS;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::condition::{Draft, conditions, core};
@@ -77,6 +79,35 @@ fn one(
         keys_expire: first.map(|end| Time(timestamp(seconds(end.at)))),
     };
     object_status(verdict, status, existing)
+}
+
+/// Status of a local organization that is not judged yet, because another namespace cannot be read.
+pub fn unread(
+    object: &PeerOrganization,
+    id: &str,
+    message: &str,
+    now: Timestamp,
+) -> ObjectStatus<PeerOrganizationStatus> {
+    let existing = object.status.as_ref();
+    let known = existing.map(|s| s.conditions.as_slice());
+    let draft = |type_| {
+        let reason = reasons::NAMESPACE_UNREADABLE;
+        Draft::new(type_, Truth::Unknown, reason, message)
+    };
+    let drafts = vec![draft(types::READY), draft(types::ACCEPTED)];
+    let generation = object.metadata.generation.unwrap_or(1);
+    let status = PeerOrganizationStatus {
+        observed_generation: Some(generation),
+        conditions: conditions(drafts, generation, known.unwrap_or_default(), now),
+        organization_id: Some(id.to_owned()),
+        role: Some(Role::Local),
+        keys_expire: None,
+    };
+    ObjectStatus {
+        name: object.metadata.name.clone().unwrap_or_default(),
+        changed: existing != Some(&status),
+        status,
+    }
 }
 
 fn programmed(scene: &Scene<'_, '_>, organization: &Organization<'_>) -> Draft {
