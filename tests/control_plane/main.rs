@@ -12,6 +12,7 @@
 mod accounts;
 mod away;
 mod bank;
+mod content;
 mod definitions;
 mod deletion;
 mod explain;
