@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_methods)] // deadlines
 
 mod accounts;
+mod ahead;
 mod away;
 mod bank;
 mod content;
@@ -24,7 +25,6 @@ mod guards;
 mod kstatus;
 mod kubectl;
 mod leaders;
-mod outage;
 mod outdated;
 mod refusals;
 mod rights;
@@ -36,4 +36,3 @@ mod source;
 mod strict;
 mod unshare;
 mod verdicts;
-mod writes;
