@@ -23,7 +23,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use catalog::{Listing, catalog};
-pub use facts::{Facts, fields_unknown};
+pub use facts::{Facts, fields_unknown, selects_asset};
 pub use grant::{Access, Grant, InForce, Terms, WANTED_MAX_POINTERS, Wanted};
 pub use pointer::{is_at_or_below, is_pointer};
 pub use policy::{NOT_YET_ENFORCED, NotYetEnforced, not_yet_enforced, selects, standing};

@@ -79,6 +79,8 @@ pub struct Node {
 struct Inner {
     tracker: Tracker,
     served: Option<Arc<Served>>,
+    /// The last configuration in force whose contents were looked at: reported as applied.
+    seen: Option<Arc<Applied>>,
     exceptions: Arc<[Exception]>,
     /// Why the source could not be read or applied at the last look.
     trouble: Option<String>,
@@ -122,6 +124,7 @@ impl Node {
             inner: Mutex::new(Inner {
                 tracker,
                 served: None,
+                seen: None,
                 exceptions: Arc::default(),
                 trouble: None,
             }),
@@ -228,7 +231,16 @@ impl Node {
     }
 
     /// Writes the report if it says something else than the last one.
+    ///
+    /// Not after a start before contents were looked at: what was said before the start stands.
     pub fn report(&self, now: Timestamp, peers: Vec<finp2p_crds::sidecar_config::PeerReport>) {
+        let is_early = {
+            let inner = self.inner();
+            inner.seen.is_none() && inner.served.is_some()
+        };
+        if is_early {
+            return;
+        }
         let status = self.status(now, peers);
         if let Err(error) = self.report.take(status) {
             tracing::warn!(%error, "the report cannot be written: the operator does not see this node");
@@ -245,6 +257,7 @@ impl Node {
         let inner = self.inner();
         report::status(
             inner.tracker.standing(now).as_ref(),
+            inner.seen.as_deref(),
             self.keys.requests(),
             peers,
             &inner.exceptions,

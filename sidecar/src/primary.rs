@@ -10,9 +10,8 @@
 pub mod schema;
 pub mod version;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use finp2p_crds::ResourceId;
 use finp2p_crds::condition::reasons;
@@ -82,7 +81,8 @@ pub struct Primary {
     writing: Mutex<()>,
     /// Units of current versions that somebody asked for: as many as there are own assets.
     units: RwLock<HashMap<ResourceId, Arc<[String]>>>,
-    revision: AtomicU64,
+    /// Assets whose units are other ones since somebody took these: as many at most.
+    changed: Mutex<BTreeSet<ResourceId>>,
 }
 
 impl Primary {
@@ -95,7 +95,7 @@ impl Primary {
             organization,
             writing: Mutex::new(()),
             units: RwLock::default(),
-            revision: AtomicU64::new(0),
+            changed: Mutex::default(),
         }
     }
 
@@ -121,13 +121,20 @@ impl Primary {
         // Read and remembered as one step of the writers: no newer version comes in between.
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let held = self.current(resource).ok().flatten()?;
-        Some(self.remember(resource, &held.record))
+        let units: Arc<[String]> = units(&held.record).into();
+        self.remember(resource, &units);
+        Some(units)
     }
 
-    /// Grows with every version that is published.
+    /// Assets whose current version may have other units than the one before, since this was asked
+    /// last: one asks, again and again.
     #[must_use]
-    pub fn revision(&self) -> u64 {
-        self.revision.load(Ordering::Acquire)
+    pub fn take_changed(&self) -> BTreeSet<ResourceId> {
+        std::mem::take(&mut *self.changed())
+    }
+
+    fn changed(&self) -> MutexGuard<'_, BTreeSet<ResourceId>> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publishes content that the local API was given.
@@ -222,18 +229,18 @@ impl Primary {
         let value = serde_json::to_vec(held).map_err(PublishError::Kept)?;
         self.store
             .commit(vec![Write::Put(key(resource)?, value.into())])?;
-        self.remember(resource, &held.record);
-        self.revision.fetch_add(1, Ordering::AcqRel);
+        let units: Arc<[String]> = units(&held.record).into();
+        if self.remember(resource, &units).as_ref() != Some(&units) {
+            // After the units themselves: whoever takes this sees them.
+            self.changed().insert(resource.clone());
+        }
         Ok(())
     }
 
-    fn remember(&self, resource: &ResourceId, record: &Record) -> Arc<[String]> {
-        let units: Arc<[String]> = units(record).into();
-        self.units
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(resource.clone(), Arc::clone(&units));
-        units
+    /// Returns what was remembered before.
+    fn remember(&self, resource: &ResourceId, units: &Arc<[String]>) -> Option<Arc<[String]>> {
+        let mut known = self.units.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(resource.clone(), Arc::clone(units))
     }
 }
 

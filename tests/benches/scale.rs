@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use finp2p_tests::consortium::Consortium;
+use finp2p_tests::consortium::{Consortium, NODE_ACCOUNT};
 use finp2p_tests::control_plane::{ControlPlane, condition};
 use finp2p_wire::key::SigningKey;
 use serde_json::{Value, json};
@@ -18,8 +18,9 @@ const MAKERS: usize = 8;
 const LONGEST: Duration = Duration::from_secs(600);
 /// What is measured idle.
 const IDLE: Duration = Duration::from_secs(60);
-/// What comes to rest after a start or an edit.
-const REST: Duration = Duration::from_secs(15);
+/// Who writes nothing for so long has come to rest: statuses wait for a second, and reports come at
+/// most every five.
+const REST: Duration = Duration::from_secs(12);
 
 /// The figures, beside the row *scale* of the design.
 pub fn measure() -> Vec<Row> {
@@ -43,9 +44,8 @@ pub fn measure() -> Vec<Row> {
         "every object Ready after {:.1} s, statuses of all of them written",
         first.as_secs_f64()
     ));
-    std::thread::sleep(REST);
+    until_rest(&banks);
     let edit = writes_of_an_edit(&banks);
-    std::thread::sleep(REST);
     let idle = writes(&banks, || std::thread::sleep(IDLE));
     let resident = banks.operators()[0].resident_mib().expect("it runs");
 
@@ -141,6 +141,14 @@ fn until_ready(banks: &Consortium<'_>) {
     }
 }
 
+/// Waits until operator and node have written all that they have to.
+fn until_rest(banks: &Consortium<'_>) {
+    let namespace = &banks.bank("bank-a").namespace.name;
+    let node = format!("system:serviceaccount:{namespace}:{NODE_ACCOUNT}");
+    let log = banks.cluster().api_audit_log();
+    log.until_quiet(&[banks.operator_user(), node], REST, LONGEST);
+}
+
 fn writes_of_an_edit(banks: &Consortium<'_>) -> usize {
     let namespace = &banks.bank("bank-a").namespace;
     writes(banks, || {
@@ -151,7 +159,7 @@ fn writes_of_an_edit(banks: &Consortium<'_>) -> usize {
             .patch("sharingpolicies", &namespace.name, "policy-7", &patch)
             .expect("the edit");
         namespace.until_condition("sharingpolicies", "policy-7", "Ready", "True");
-        std::thread::sleep(REST);
+        until_rest(banks);
     })
 }
 

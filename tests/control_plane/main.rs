@@ -10,8 +10,10 @@
 #![allow(clippy::disallowed_methods)] // deadlines
 
 mod accounts;
+mod ahead;
 mod away;
 mod bank;
+mod content;
 mod definitions;
 mod deletion;
 mod drift;
@@ -25,7 +27,6 @@ mod kstatus;
 mod kubectl;
 mod leaders;
 mod lost_root;
-mod outage;
 mod outdated;
 mod questions;
 mod refusals;
@@ -39,4 +40,3 @@ mod strict;
 mod unread;
 mod unshare;
 mod verdicts;
-mod writes;

@@ -1,8 +1,8 @@
 //! A node that takes its configuration from a real API server, with the rights of a node.
 
 mod access;
-mod calm;
 mod content;
+mod edit;
 mod restore;
 mod set;
 
@@ -17,7 +17,7 @@ fn value(text: &str) -> Value {
 }
 
 /// A bank with one asset from the Secret `bonds`, whose node serves.
-fn with_a_bond(cluster: &ControlPlane, org: &str) -> Bank {
+pub fn with_a_bond(cluster: &ControlPlane, org: &str) -> Bank {
     let mut bank = Bank::new(cluster, org);
     bank.put("secrets", &bonds(&[("bond", value("101"))], true));
     bank.config.slices[0].1 = vec![asset(org, "bond")];

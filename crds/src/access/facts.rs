@@ -189,23 +189,18 @@ impl Facts {
             .collect()
     }
 
-    /// Our own assets that a policy selects, in the order of their resource ids.
-    pub fn matched_assets(&self, policy: &SharingPolicySpec) -> Vec<&Entry<AssetEntry>> {
-        let Some(selection) = &policy.assets else {
-            return Vec::new();
-        };
-        self.own_assets(None)
-            .map(|(_, asset)| asset)
-            .filter(|asset| selects(selection, &asset.name, &asset.payload.labels))
-            .collect()
-    }
-
     /// The next instant after `now` at which the window of a policy opens or closes. Until
     /// then the same question has the same answer.
     pub fn next_boundary(&self, now: Timestamp) -> Option<Timestamp> {
         let later = (Bound::Excluded(now), Bound::Unbounded);
         self.boundaries.range(later).next().copied()
     }
+}
+
+/// Whether a policy selects an asset, one of our own ([`Facts::own_assets`]).
+pub fn selects_asset(policy: &SharingPolicySpec, asset: &Entry<AssetEntry>) -> bool {
+    let selection = policy.assets.as_ref();
+    selection.is_some_and(|s| selects(s, &asset.name, &asset.payload.labels))
 }
 
 /// The pointers of a policy that open nothing on content with these units, as written.

@@ -22,6 +22,9 @@ use crate::record::RecordSigner;
 const CONTENTS_PER_STEP: usize = 64;
 /// When content is tried again that the store did not take: it may be full for a while.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(10);
+/// How long the report of a configuration waits for content that its source does not give. No
+/// longer than any report may wait; and an API server that is well gives it in a moment.
+const GIVEN_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// What was made of each asset's content, and what waits.
 #[derive(Debug, Default)]
@@ -32,6 +35,8 @@ pub struct Publisher {
     queue: VecDeque<usize>,
     /// By resource id.
     outcomes: HashMap<String, Outcome>,
+    /// Assets that came or were edited, by resource id, and when: nobody has seen their content.
+    unseen: HashMap<String, Timestamp>,
     retry_at: Option<Timestamp>,
     fields: FieldCheck,
     exceptions: Arc<[Exception]>,
@@ -89,6 +94,18 @@ impl Publisher {
         Arc::clone(&self.exceptions)
     }
 
+    /// Whether the content of every asset of a configuration was looked at, or is not given in time:
+    /// then a report of it says what there is to say.
+    #[must_use]
+    pub fn has_seen(&self, applied: &Arc<Applied>, now: Timestamp) -> bool {
+        let current = self.applied.as_ref();
+        if !current.is_some_and(|current| Arc::ptr_eq(current, applied)) {
+            return !applied.facts.assets().iter().any(|a| object(a).is_some());
+        }
+        let mut since = self.unseen.values();
+        self.queue.is_empty() && since.all(|at| now.duration_since(*at).abs() >= GIVEN_WITHIN)
+    }
+
     /// Queues what changed since the last step.
     fn plan<S>(&mut self, step: &Step<'_, S>) {
         let moved = !self
@@ -96,7 +113,7 @@ impl Publisher {
             .as_ref()
             .is_some_and(|applied| Arc::ptr_eq(applied, step.applied));
         if moved {
-            self.take_over(step.applied, step.source);
+            self.take_over(step);
         }
         let contents = step.source.contents_stamp();
         let due = self.retry_at.is_some_and(|at| step.now >= at);
@@ -123,14 +140,27 @@ impl Publisher {
     }
 
     /// Forgets what came of assets that are gone or were edited.
-    fn take_over(&mut self, applied: &Arc<Applied>, source: &dyn Source) {
-        if let Some(before) = self.applied.replace(Arc::clone(applied)) {
-            let same = unchanged(&before, applied);
-            self.outcomes
-                .retain(|resource, _| same.contains(resource.as_str()));
+    fn take_over<S>(&mut self, step: &Step<'_, S>) {
+        let before = self.applied.replace(Arc::clone(step.applied));
+        let before = before.as_deref();
+        let same = before.map_or_else(HashSet::new, |before| unchanged(before, step.applied));
+        self.outcomes
+            .retain(|resource, _| same.contains(resource.as_str()));
+        let mut unseen = HashMap::new();
+        let mut followed = Vec::new();
+        for asset in step.applied.facts.assets() {
+            let Some(content) = object(asset) else {
+                continue;
+            };
+            followed.push(content);
+            let resource = &asset.payload.resource_id;
+            let known = self.unseen.get(resource).copied();
+            if known.is_some() || !same.contains(resource.as_str()) {
+                unseen.insert(resource.clone(), known.unwrap_or(step.now));
+            }
         }
-        let followed: Vec<&Content> = applied.facts.assets().iter().filter_map(object).collect();
-        source.follow(&followed);
+        self.unseen = unseen;
+        step.source.follow(&followed);
     }
 
     fn publish<S: RecordSigner>(&mut self, step: &Step<'_, S>, asset: &Entry<AssetEntry>) {
@@ -152,6 +182,7 @@ impl Publisher {
             self.retry_at = Some(step.now.checked_add(RETRY_AFTER).unwrap_or(step.now));
         }
         let exception = result.err().map(|error| primary::exception(asset, &error));
+        self.unseen.remove(&asset.payload.resource_id);
         self.outcomes.insert(
             asset.payload.resource_id.clone(),
             Outcome {

@@ -1,4 +1,7 @@
 //! What the node tells the operator: one small object, written when it says something new.
+//!
+//! What is in force is reported as applied once the content that its assets name was looked at, so
+//! that nobody takes an asset for programmed whose content is refused a moment later.
 
 use std::fmt;
 use std::fs::File;
@@ -12,8 +15,8 @@ use finp2p_crds::sidecar_config::{
     CertificateRequest, Exception, PeerReport, REPORT_MAX_ROWS, SidecarConfigStatus,
 };
 
-use crate::config::Standing;
 use crate::config::tracker::Age;
+use crate::config::{Applied, Standing};
 
 /// Why the report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -84,10 +87,11 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .map_err(|error| error.error)
 }
 
-/// The report of a node.
+/// The report of a node: `standing` is in force, and of `seen` the contents were looked at.
 #[must_use]
 pub fn status(
     standing: Option<&Standing>,
+    seen: Option<&Applied>,
     certificate_requests: Vec<CertificateRequest>,
     mut peers: Vec<PeerReport>,
     exceptions: &[Exception],
@@ -102,9 +106,7 @@ pub fn status(
     peers.truncate(REPORT_MAX_ROWS);
     SidecarConfigStatus {
         incarnation: standing.map(|s| s.applied.root.incarnation),
-        applied: standing
-            .map(|s| s.applied.slices.clone())
-            .unwrap_or_default(),
+        applied: seen.map(|seen| seen.slices.clone()).unwrap_or_default(),
         certificate_requests,
         peers,
         exceptions: all,

@@ -82,6 +82,11 @@ impl Node {
             let mut inner = self.inner();
             inner.exceptions = work.publisher.exceptions();
             inner.served.clone_from(&served);
+            if let Some(standing) = standing
+                && work.publisher.has_seen(&standing.applied, now)
+            {
+                inner.seen = Some(standing.applied);
+            }
         }
         self.housekeep(now, &mut work);
         Tick {

@@ -16,6 +16,7 @@ mod private;
 mod probes;
 mod program;
 mod publishing;
+mod reporting;
 mod verbs;
 mod world;
 

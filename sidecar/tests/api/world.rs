@@ -10,9 +10,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use finp2p_crds::entry::{ASSET, PEER, SCHEMA};
+use finp2p_crds::entry::{ASSET, PEER, POLICY, SCHEMA};
 use finp2p_crds::peer_organization::{ApiClient, ApiVerb};
-use finp2p_crds::sidecar_config::{NodeLimits, RawEntry, Root, SLICE_MAX_ENTRIES, Slice};
+use finp2p_crds::sidecar_config::{
+    NodeLimits, RawEntry, Root, SLICE_MAX_ENTRIES, SidecarConfigStatus, Slice,
+};
 use finp2p_crds::{SidecarConfig, SidecarConfigSpec};
 use finp2p_sidecar::api::auth::{Callers, Tokens};
 use finp2p_sidecar::api::probes::{self, Probes};
@@ -73,6 +75,8 @@ pub struct Config {
     pub assets: Vec<(&'static str, Value)>,
     pub schemas: Vec<(&'static str, &'static str)>,
     pub peers: Vec<Value>,
+    /// Name, and what the policy says.
+    pub policies: Vec<(&'static str, Value)>,
 }
 
 impl Default for Config {
@@ -90,6 +94,7 @@ impl Default for Config {
             ],
             schemas: Vec::new(),
             peers: Vec::new(),
+            policies: Vec::new(),
         }
     }
 }
@@ -306,7 +311,9 @@ impl World {
             .peers
             .iter()
             .map(|peer| entry(PEER, peer["organizationId"].as_str().unwrap(), peer.clone()));
-        assets.chain(schemas).chain(peers).collect()
+        let policies = config.policies.iter();
+        let policies = policies.map(|(name, spec)| entry(POLICY, name, json!({ "spec": spec })));
+        assets.chain(schemas).chain(peers).chain(policies).collect()
     }
 
     fn certificates(&self) -> Vec<String> {
@@ -328,6 +335,13 @@ impl World {
     /// Whether the audit log takes entries.
     pub fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::SeqCst);
+    }
+
+    /// What the node reports now; `None` before it has reported anything.
+    pub fn report(&self) -> Option<SidecarConfigStatus> {
+        self.node.report(self.clock.now(), Vec::new());
+        let text = fs::read_to_string(self.folder.path().join("report.yaml")).ok()?;
+        Some(serde_yaml::from_str(&text).unwrap())
     }
 
     /// Deletes the files of the audit log under the node.

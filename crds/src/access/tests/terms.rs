@@ -224,17 +224,22 @@ fn statuses_see_selected_peers_and_matched_assets() {
         asset("broken", "us"),
     ]);
     let facts = world.facts();
-    assert_eq!(facts.matched_assets(&open()).len(), 3);
+    let matched = |spec: &SharingPolicySpec| -> Vec<String> {
+        let own = facts.own_assets(None).map(|(_, asset)| asset);
+        let matched = own.filter(|asset| selects_asset(spec, asset));
+        matched.map(|asset| asset.name.clone()).collect()
+    };
+    assert_eq!(matched(&open()).len(), 3);
     let spec = SharingPolicySpec {
         assets: Some(named(&["b", "ghost", "a"])),
         ..open()
     };
-    let names: Vec<_> = facts
-        .matched_assets(&spec)
-        .iter()
-        .map(|a| &a.name)
-        .collect();
-    assert_eq!(names, ["a", "b"]);
+    assert_eq!(matched(&spec), ["a", "b"]);
+    let users_only = SharingPolicySpec {
+        assets: None,
+        ..open()
+    };
+    assert!(matched(&users_only).is_empty());
 }
 
 #[test]

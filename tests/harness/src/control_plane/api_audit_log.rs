@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -14,6 +14,8 @@ use crate::wait;
 const MARKS: usize = 5;
 /// Longest until a request that was answered is in the log.
 const WRITTEN: Duration = Duration::from_secs(10);
+/// Between two looks at whether somebody writes: each costs a few requests.
+const QUIET_LOOK: Duration = Duration::from_millis(500);
 /// Path that nobody else asks for: its entry says that what was answered before is written.
 const MARK: &str = "/finp2p-tests-mark-";
 
@@ -131,6 +133,31 @@ impl<'a> ApiAuditLog<'a> {
         let mut events = self.since(mark);
         events.retain(|event| event.user() == user && event.is_complete());
         events
+    }
+
+    /// Waits until these users have written nothing for so long, their Leases aside, which are
+    /// renewed as long as they live.
+    ///
+    /// # Panics
+    /// After `deadline`, with what was written last.
+    pub fn until_quiet(&self, users: &[String], quiet: Duration, deadline: Duration) {
+        let end = Instant::now() + deadline;
+        let (mut mark, mut since) = (self.mark(), Instant::now());
+        while since.elapsed() < quiet {
+            std::thread::sleep(QUIET_LOOK);
+            let looked = Instant::now();
+            let next = self.mark();
+            let mut written = self.since(mark);
+            written.retain(|event| {
+                let whose = users.iter().any(|user| user == event.user());
+                whose && event.is_write() && event.resource() != "leases"
+            });
+            if !written.is_empty() {
+                assert!(looked < end, "no rest within {deadline:?}: {written:?}");
+                since = looked;
+            }
+            mark = next;
+        }
     }
 
     /// Waits until all that was answered so far is written, and returns where that ends. The API

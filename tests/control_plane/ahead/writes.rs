@@ -37,18 +37,7 @@ fn idle_writes_nothing_and_an_ordinary_edit_a_handful() {
     };
     // Quiet first: peers have met, and both ends have said so.
     let bank_a = &banks.bank("bank-a").namespace;
-    let mut quiet_since = std::time::Instant::now();
-    let mut mark = log.mark();
-    bank_a.until("the banks to come to rest", Duration::from_secs(90), || {
-        let written = writes(&of_all(mark));
-        if written.iter().any(|line| !line.contains("leases")) {
-            (mark, quiet_since) = (log.mark(), std::time::Instant::now());
-        }
-        let quiet = quiet_since.elapsed();
-        (quiet > SETTLED)
-            .then_some(())
-            .ok_or(format!("quiet for {quiet:?}: {written:?}"))
-    });
+    log.until_quiet(&users, SETTLED, Duration::from_secs(90));
 
     let mark = log.mark();
     std::thread::sleep(Duration::from_secs(60)); // what is measured is a minute
