@@ -92,9 +92,7 @@ impl Pointer {
 
 /// `prefix` extended by one name, escaped (RFC 6901 §4); `prefix` may be empty.
 pub(super) fn join(prefix: &str, name: &str) -> String {
-    let mut text = String::with_capacity(prefix.len() + name.len() + 1);
-    text.push_str(prefix);
-    text.push('/');
+    let mut text = format!("{prefix}/");
     for character in name.chars() {
         match character {
             '~' => text.push_str("~0"),

@@ -235,3 +235,50 @@ fn element_digest(item: &Value) -> Result<Option<String>, ProcessError> {
         Some(_) => Err(ProcessError::Digests),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::disclosure::{base64url, digest};
+    use super::*;
+
+    /// Claims that nest so deep when they are resolved, and their disclosures: by members, by
+    /// elements, by disclosed members, by disclosed elements.
+    fn nested(levels: usize) -> [(Value, Vec<String>); 4] {
+        let members = (0..levels).fold(json!({}), |inner, _| json!({ "a": inner }));
+        let elements = (1..levels).fold(json!([]), |inner, _| json!([inner]));
+        let (mut object, mut of_members) = (json!({}), Vec::new());
+        for _ in 0..levels {
+            let text = base64url(json!(["salt", "a", object]).to_string().as_bytes());
+            object = json!({"_sd": [digest(&text)]});
+            of_members.push(text);
+        }
+        let (mut array, mut of_elements) = (json!([]), Vec::new());
+        for _ in 1..levels {
+            let text = base64url(json!(["salt", array]).to_string().as_bytes());
+            array = json!([{"...": digest(&text)}]);
+            of_elements.push(text);
+        }
+        [
+            (members, Vec::new()),
+            (json!({ "a": elements }), Vec::new()),
+            (object, of_members),
+            (json!({ "a": array }), of_elements),
+        ]
+    }
+
+    #[test]
+    fn every_way_of_nesting_ends_at_the_same_depth() {
+        for (levels, expected) in [
+            (MAX_RESOLVED_DEPTH, None),
+            (MAX_RESOLVED_DEPTH + 1, Some(ProcessError::TooDeep)),
+        ] {
+            for (way, (claims, disclosures)) in nested(levels).into_iter().enumerate() {
+                let encoded: Vec<&str> = disclosures.iter().map(String::as_str).collect();
+                let processed = process(claims.as_object().unwrap().clone(), &encoded);
+                assert_eq!(processed.err(), expected, "{levels} levels, way {way}");
+            }
+        }
+    }
+}

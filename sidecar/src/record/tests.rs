@@ -92,7 +92,9 @@ fn a_pointer_that_opens_no_object_of_this_version_changes_nothing() {
     let units = Scene::new().content.units(&opening).unwrap();
     assert!(units.contains(&Pointer::parse("/tags").unwrap()));
     assert!(units.contains(&Pointer::parse("/name").unwrap()));
-    assert_eq!(units.len(), 9);
+    assert!(!units.contains(&Pointer::parse("/tags/0").unwrap()));
+    assert!(!units.contains(&Pointer::parse("/name/first").unwrap()));
+    assert_eq!((units.len(), units.is_empty()), (9, false));
 }
 
 #[test]
@@ -233,6 +235,17 @@ fn a_claim_over_its_bound_is_not_signed() {
         refused(&|claims| claims.iat = 1 << 53),
         Some(IssueError::Claim("iat"))
     );
+    let longest = |claims: &mut Claims| {
+        claims.sub = "s".repeat(MAX_CLAIM_BYTES);
+        (claims.ver, claims.iat) = (json::MAX_NUMBER, json::MAX_NUMBER);
+    };
+    assert_eq!(refused(&longest), None);
+}
+
+#[test]
+fn the_size_of_a_record_is_that_of_all_of_it_disclosed() {
+    let record = Scene::new().issue(1);
+    assert_eq!(record.len(), all(&record).as_str().len());
 }
 
 #[test]

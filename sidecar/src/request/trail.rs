@@ -108,3 +108,29 @@ pub(super) fn entries(heading: &Heading<'_>, findings: Vec<Finding>) -> Vec<Entr
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_audit_log_keeps_what_it_is_given() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let audit = Audit::open(dir.path(), Timestamp::UNIX_EPOCH).unwrap();
+        let heading = Heading {
+            at: Timestamp::UNIX_EPOCH,
+            organization: "bank-b",
+            kid: Kid([1; 16]),
+            op: "fetch",
+            purpose: None,
+            configuration: Digest([2; 32]),
+            request: Digest([3; 32]),
+            envelope: None,
+        };
+        let written = entries(&heading, vec![Finding::granted(), Finding::granted()]);
+        Trail::record(&audit, &written).unwrap();
+        drop(audit);
+        let kept = crate::audit::verify(dir.path()).unwrap();
+        assert_eq!(kept.entries, 2);
+    }
+}

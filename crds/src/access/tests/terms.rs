@@ -190,6 +190,19 @@ fn a_listing_offers_the_units_and_purposes_of_advertised_policies_only() {
 }
 
 #[test]
+fn a_listing_offers_every_purpose_although_no_unit_is_for_all_of_them() {
+    let for_purpose = |purpose, field| SharingPolicySpec {
+        purposes: Some(strings(&[purpose])),
+        ..only(field, open())
+    };
+    let facts = declared(&[for_purpose("trade", "/x"), for_purpose("audit", "/y")]).facts();
+    let listing = catalog(&facts, at(10), "bank-b", None).next().unwrap();
+    let (units, terms) = listing.offer(&strings(&["/x", "/y"])).unwrap();
+    assert_eq!(units, ["/x", "/y"]);
+    assert_eq!(terms.purposes, Some(strings(&["audit", "trade"])));
+}
+
+#[test]
 fn a_listing_without_purposes_binds_to_none() {
     let facts = declared(&[open()]).facts();
     let listing = catalog(&facts, at(10), "bank-b", None).next().unwrap();
@@ -224,6 +237,7 @@ fn statuses_see_selected_peers_and_matched_assets() {
         asset("broken", "us"),
     ]);
     let facts = world.facts();
+    assert_eq!(facts.organization(), "us");
     let matched = |spec: &SharingPolicySpec| -> Vec<String> {
         let own = facts.own_assets(None).map(|(_, asset)| asset);
         let matched = own.filter(|asset| selects_asset(spec, asset));

@@ -296,6 +296,17 @@ fn shapes() -> Vec<Case> {
             shape(),
         ),
         (
+            "visible-members-of-two-opened-objects",
+            linked(
+                &[
+                    json!(["salt", "a", {"_sd": [], "b": 1}]),
+                    json!(["salt", "c", {"_sd": [], "d": 1}]),
+                ],
+                &[],
+            ),
+            shape(),
+        ),
+        (
             "opened-deeper-than-any-pointer",
             open(sd(&chain), &sent.iter().collect::<Vec<_>>()),
             shape(),

@@ -1,8 +1,9 @@
 //! The catalogue: what it lists, and in pages of which size and cost.
 
-use finp2p_wire::limits::RESPONSE_FRAME_MAX_BYTES;
+use finp2p_wire::cbor;
+use finp2p_wire::limits::{CBOR_ITEMS_MAX, RESPONSE_FRAME_MAX_BYTES};
 use finp2p_wire::message::{Answer, Body, Catalog, CatalogItem, Mode, Resource};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answers::record;
 use super::world::*;
@@ -67,14 +68,7 @@ fn the_catalogue_comes_in_pages() {
 
 #[test]
 fn a_page_is_bounded_by_number_and_by_bytes() {
-    let mut world = World::new();
-    let names: Vec<String> = (0..300).map(|n| format!("asset-{n:03}")).collect();
-    world.edit(|resources| {
-        resources.assets.clear();
-        names.iter().for_each(|name| resources.asset(name));
-        let each: Vec<&str> = names.iter().map(String::as_str).collect();
-        resources.policy("all-of-them", &each, json!({"allFields": true}));
-    });
+    let (world, names) = with_assets(300);
     for name in &names {
         world.publish(name, &json!({"name": name}));
     }
@@ -109,33 +103,69 @@ fn a_page_is_bounded_by_number_and_by_bytes() {
     assert_eq!(page.next, page.items.last().map(|item| item.r.clone()));
 }
 
-#[test]
-fn a_page_of_assets_with_many_units_is_one_that_a_reader_takes() {
+/// A world in which bank-b may see all of so many assets.
+fn with_assets(number: usize) -> (World, Vec<String>) {
     let mut world = World::new();
-    let names: Vec<String> = (0..260).map(|n| format!("asset-{n:03}")).collect();
+    let names: Vec<String> = (0..number).map(|n| format!("asset-{n:03}")).collect();
     world.edit(|resources| {
         resources.assets.clear();
         names.iter().for_each(|name| resources.asset(name));
         let each: Vec<&str> = names.iter().map(String::as_str).collect();
         resources.policy("all-of-them", &each, json!({"allFields": true}));
     });
-    let units: serde_json::Map<_, _> = (0..250).map(|n| (format!("{n}"), json!(1))).collect();
-    for name in &names {
-        world.publish(name, &units.clone().into());
-    }
+    (world, names)
+}
+
+/// What the catalogue says of the first asset when it has this content.
+fn listed_with(world: &World, content: &Value) -> CatalogItem {
+    world.publish("asset-000", content);
+    let talk = world.connect(&world.b);
+    talk.catalog(1, None, 1).items[0].clone()
+}
+
+#[test]
+fn a_page_that_is_full_to_the_byte_fits_its_frame() {
+    // Two hundred of these would fill a frame that holds nothing else.
+    const EACH_BYTES: usize = RESPONSE_FRAME_MAX_BYTES / 200 + 1;
+    let (world, names) = with_assets(201);
+    let content = |last: usize| {
+        let units = (0..24).map(|n| format!("{n:02}{}", "x".repeat(200)));
+        let units = units.chain(["z".repeat(last)]);
+        units.map(|unit| (unit, json!(1))).collect::<Value>()
+    };
+    let size = cbor::encode(&listed_with(&world, &content(100))).len();
+    let content = content(100 + EACH_BYTES - size);
+    let size = cbor::encode(&listed_with(&world, &content)).len();
+    assert_eq!(size, EACH_BYTES);
+    names.iter().for_each(|name| world.publish(name, &content));
+    let page = world.connect(&world.b).catalog(1, None, u64::MAX);
+    assert_eq!(page.items.len(), 199);
+    assert!(page.next.is_some());
+}
+
+#[test]
+fn a_page_of_assets_with_many_units_is_one_that_a_reader_takes() {
+    // 255 of these leave one data item for the rest of the answer.
+    const EACH_ITEMS: usize = CBOR_ITEMS_MAX / 255;
+    let (world, names) = with_assets(260);
+    let content = |units: usize| (0..units).map(|n| (format!("{n}"), json!(1))).collect();
+    let inside = |item: &CatalogItem| cbor::gate(&cbor::encode(item)).unwrap().items;
+    let beside = inside(&listed_with(&world, &content(200))) - 200;
+    let content: Value = content(EACH_ITEMS - beside);
+    names.iter().for_each(|name| world.publish(name, &content));
     let talk = world.connect(&world.b);
     let (mut listed, mut after, mut pages) = (Vec::new(), None, 0);
     loop {
         pages += 1;
         // Read as a reader does: within the bounds of CBOR.
         let page = talk.catalog(pages, after.as_deref(), u64::MAX);
-        assert!(page.items.iter().all(|item| item.units.len() == 250));
+        assert!(page.items.iter().all(|item| inside(item) == EACH_ITEMS));
         listed.extend(page.items.iter().map(|item| item.r.to_string()));
         after = page.next.map(|next| next.to_string());
         if after.is_none() {
             break;
         }
-        assert!(page.items.len() > 230, "{}", page.items.len());
+        assert_eq!(page.items.len(), 254);
     }
     assert_eq!((listed.len(), pages), (260, 2));
 }

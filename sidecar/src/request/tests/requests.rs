@@ -7,7 +7,7 @@ use finp2p_wire::envelope::{self, Kind};
 use finp2p_wire::message::{Answer, FetchAnswer, Hello, Request};
 
 use super::world::*;
-use crate::request::Responder;
+use crate::request::{Configuration, Responder, Snapshot};
 use crate::session::SESSION_LIFE_S;
 
 fn is_record(answers: &[FetchAnswer]) -> bool {
@@ -337,6 +337,20 @@ fn attack_19_once_applied_no_answer_leaves_by_what_was_before() {
     assert_eq!(entries.len(), frames.len());
     assert!(entries.iter().any(|entry| entry.code == 0));
     assert!(entries.iter().any(|entry| entry.code == 7104));
+}
+
+#[test]
+fn a_configuration_numbers_its_snapshots_itself() {
+    let world = World::new();
+    let numbered = |generation| Snapshot {
+        generation,
+        ..world.edited(|_| {})
+    };
+    // Whatever number they come with: it must not stand for two of them.
+    let configuration = Configuration::new(numbered(7));
+    assert_eq!(configuration.current().generation, 1);
+    assert_eq!(configuration.apply(numbered(1)), 2);
+    assert_eq!(configuration.current().generation, 2);
 }
 
 #[test]

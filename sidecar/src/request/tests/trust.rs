@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use finp2p_wire::certificate::RootKey;
 use finp2p_wire::envelope::Kind;
+use finp2p_wire::limits::CLOCK_SKEW_S;
 use finp2p_wire::message::Hello;
 
 use super::world::*;
+use crate::request::RecordCertificate;
 use crate::request::trust::{Chains, Incarnations, Pinned, roots};
 use crate::store::MemoryStore;
 
@@ -209,4 +211,56 @@ fn an_organization_that_both_configurations_suspend_is_suspended() {
         resources.restrained_by = Some(resources.facts());
     });
     assert_eq!(greet(&world, &world.b.hello()).hint(), 3000);
+}
+
+#[test]
+fn a_verdict_of_the_first_second_of_a_certificate_is_kept_too() {
+    let world = World::new();
+    let peer = world.resources.peers[0].payload.clone();
+    let pinned = Pinned {
+        generation: 1,
+        network: NETWORK,
+        peer: &peer,
+    };
+    let begins = Certified {
+        not_before: NOW + CLOCK_SKEW_S,
+        ..USUAL
+    };
+    let list = presented(&world.b.certified(begins));
+    let chains = Chains::default();
+    chains.judge(NOW - 1, &pinned, &list).unwrap_err();
+    for _ in 0..3 {
+        chains.judge(NOW, &pinned, &list).unwrap();
+    }
+    assert_eq!(chains.verified(), 2);
+}
+
+#[test]
+fn a_record_certificate_holds_while_it_and_its_issuer_s_do() {
+    let a = Bank::new("bank-a", 10);
+    // The issuer's holds from a hundred days ago for three hundred.
+    let known = |not_before, not_after| {
+        let said = Certified {
+            not_before,
+            not_after,
+            ..USUAL
+        };
+        RecordCertificate::new(a.certified(said)[2].clone(), a.certificates[0].clone())
+    };
+    let (first, last) = (NOW - 100 * DAY, NOW - 90 * DAY);
+    let early = known(first - 10 * DAY, last).unwrap();
+    assert_eq!((early.not_after(), early.life()), (last, 10 * DAY));
+    for (second, covered) in [
+        (first - CLOCK_SKEW_S - 1, false),
+        (first - CLOCK_SKEW_S, true),
+        (last + CLOCK_SKEW_S, true),
+        (last + CLOCK_SKEW_S + 1, false),
+    ] {
+        assert_eq!(early.covers(second), covered, "{second}");
+    }
+    let end = NOW + 200 * DAY;
+    let late = known(end - 5 * DAY, end + DAY).unwrap();
+    assert_eq!((late.not_after(), late.life()), (end, 5 * DAY));
+    assert_eq!(known(end, end + DAY).unwrap().life(), 0);
+    assert_eq!(known(end + 1, end + DAY), None);
 }
