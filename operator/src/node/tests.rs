@@ -3,6 +3,7 @@
 mod asset;
 mod certificate;
 mod cluster;
+mod content;
 mod golden;
 mod local;
 mod organization;
