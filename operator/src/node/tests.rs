@@ -9,6 +9,7 @@ mod local;
 mod organization;
 mod policy;
 mod properties;
+mod roll_back;
 mod scene;
 mod slice;
 mod timing;

@@ -81,9 +81,8 @@ pub fn build(
 /// stands still then: a few ordinary edits would otherwise count past the highest that the node
 /// remembers and bring back, without a word, what was withdrawn since. A person accepts instead.
 fn is_rolled_back(inputs: &Inputs) -> bool {
-    let exceptions = inputs.report.iter().flat_map(|report| &report.exceptions);
-    let mut of_node = exceptions.filter(|exception| exception.kind == "Node");
-    of_node.any(|exception| exception.reason == reasons::CONFIGURATION_ROLLED_BACK)
+    let report = inputs.report.as_ref();
+    report.is_some_and(|r| r.of_node(reasons::CONFIGURATION_ROLLED_BACK).is_some())
 }
 
 /// The sequence that a person asked for, or none.
