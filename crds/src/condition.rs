@@ -115,6 +115,8 @@ pub mod reasons {
     pub const CONTENT_NOT_PERMITTED: &str = "ContentNotPermitted";
     /// The content is not JSON that can be shared, or fails its schema.
     pub const CONTENT_INVALID: &str = "ContentInvalid";
+    /// A node reads no more Secrets and ConfigMaps than older assets name already.
+    pub const TOO_MANY_CONTENTS: &str = "TooManyContents";
     /// A pointer of a policy opens nothing on an asset it matches.
     pub const FIELD_UNKNOWN: &str = "FieldUnknown";
     /// A selector of a policy selects nothing that exists now.
@@ -131,7 +133,8 @@ pub mod reasons {
     pub const VALID: &str = "Valid";
     /// The node has not reported this configuration as applied yet.
     pub const NODE_BEHIND: &str = "NodeBehind";
-    /// The node runs a configuration that was rolled back.
+    /// The node's configuration went back in time: it serves only what both this one and the one that
+    /// it had before grant.
     pub const CONFIGURATION_ROLLED_BACK: &str = "ConfigurationRolledBack";
     /// The node has not read its configuration for too long and denies everything.
     pub const CONFIGURATION_STALE: &str = "ConfigurationStale";

@@ -84,6 +84,10 @@ pub struct AssetEntry {
     /// Where the private data comes from (own assets).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
+    /// Whether its content is one too many ([`crate::content::OBJECTS_MAX`]): the node does not read
+    /// it, and its last version stays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub content_left_out: bool,
     /// Objects that are opened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub units: Vec<String>,

@@ -6,6 +6,7 @@
 //! - [`sidecar_config`]: the internal kind that carries a node's configuration, and
 //!   [`entry`], the typed payloads inside its slices.
 //! - [`resource_id`], [`label`], [`condition`]: the words the kinds share.
+//! - [`content`]: which Secrets and ConfigMaps a node reads.
 //! - [`access`]: the access model, the only code that says who may see what.
 //! - [`definition`]: the four CRDs as YAML.
 //!
@@ -17,6 +18,7 @@
 
 pub mod access;
 pub mod condition;
+pub mod content;
 pub mod definition;
 pub mod entry;
 pub mod label;

@@ -12,6 +12,8 @@ pub const SLICE_MAX_ENTRIES: usize = 256;
 pub const SLICE_MAX_BYTES: usize = 256 * 1024;
 /// Most slices in one set: 4096 × 256 entries is a hundred times the scale goal.
 pub const SET_MAX_SLICES: usize = 4096;
+/// Word for the node itself in [`Exception::kind`].
+pub const NODE: &str = "Node";
 /// Most exceptions and peers in a node's report.
 pub const REPORT_MAX_ROWS: usize = 100;
 
@@ -177,6 +179,15 @@ pub struct SidecarConfigStatus {
     #[serde(default)]
     #[schemars(length(max = 100))]
     pub exceptions: Vec<Exception>,
+}
+
+impl SidecarConfigStatus {
+    /// What the node says of itself under this reason.
+    #[must_use]
+    pub fn of_node(&self, reason: &str) -> Option<&Exception> {
+        let mut of_node = self.exceptions.iter().filter(|e| e.kind == NODE);
+        of_node.find(|exception| exception.reason == reason)
+    }
 }
 
 /// A slice that the node has applied.

@@ -1,7 +1,7 @@
 //! One look at a namespace of a live cluster, for commands that judge what is there.
 //!
 //! Reads the three kinds and, of Secrets and ConfigMaps, the metadata only, with the rights of
-//! whoever asks. Watching a namespace for as long as the operator runs is not done here.
+//! whoever asks; on demand the node's report. Watching a namespace for as long as the operator runs is not done here.
 //!
 //! - [`overlay`]: what would be there once files have been applied.
 
@@ -11,7 +11,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use finp2p_crds::{CONTENT_LABEL, PeerOrganization, SharedAsset, SharingPolicy};
+use finp2p_crds::sidecar_config::SidecarConfigStatus;
+use finp2p_crds::{CONTENT_LABEL, PeerOrganization, SharedAsset, SharingPolicy, SidecarConfig};
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -122,6 +123,28 @@ pub async fn read(client: &Client, namespace: &str) -> Result<Live, ClusterError
         objects,
         sources_known,
     })
+}
+
+/// What the node of an organization reports. `None` when there is no root, when the node has not
+/// reported, and when the caller may not read it: an auditor may not.
+///
+/// # Errors
+/// [`ClusterError`].
+pub async fn report(
+    client: &Client,
+    namespace: &str,
+    organization: &str,
+) -> Result<Option<SidecarConfigStatus>, ClusterError> {
+    let api = Api::<SidecarConfig>::namespaced(client.clone(), namespace);
+    let kind = SidecarConfig::plural(&()).into_owned();
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, api.get_opt(organization)).await;
+    match answer.map_err(|_| ClusterError::Timeout(kind.clone()))? {
+        Ok(root) => Ok(root.and_then(|root| root.status)),
+        Err(error) => match refused(error, &kind, namespace) {
+            ClusterError::Forbidden { .. } => Ok(None),
+            error => Err(error),
+        },
+    }
 }
 
 /// The local organizations among these objects.

@@ -5,5 +5,6 @@ pub mod diff;
 pub mod explain;
 pub mod live;
 pub mod local;
+pub mod roll_back;
 pub mod run;
 pub mod validate;

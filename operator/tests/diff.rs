@@ -463,32 +463,56 @@ fn explain_asks_where_the_decision_is_made() {
         "{}",
         complaint(&output)
     );
-    assert_eq!(
-        run(
-            &["explain", "--requester", "bank-b", "--resource", BOND],
-            ""
-        )
-        .status
-        .code(),
-        Some(1)
-    );
-    assert_eq!(
-        run(
-            &[
-                "explain",
-                "--requester",
-                "bank-b",
-                "--resource",
-                "bond",
-                "x"
-            ],
-            ""
-        )
-        .status
-        .code(),
-        Some(1)
-    );
+    for arguments in [&[BOND][..], &["bond", "x"]] {
+        let asked = [
+            &["explain", "--requester", "bank-b", "--resource"],
+            arguments,
+        ]
+        .concat();
+        assert_eq!(run(&asked, "").status.code(), Some(1));
+    }
     let help = run(&["explain", "--help"], "");
     assert!(text(&help).contains("Examples:"));
     assert_eq!(help.status.code(), Some(0));
+}
+
+/// The report of the node of bank-a, as local mode leaves it in the folder of `new`.
+fn node_reports(banks: &Banks, exceptions: &str) {
+    let folder = banks.path("new/.finp2p/bank-a");
+    std::fs::create_dir_all(&folder).unwrap();
+    let report = format!("incarnation: 1\napplied: []\nexceptions: {exceptions}\n");
+    std::fs::write(folder.join("report.yaml"), report).unwrap();
+}
+
+#[test]
+fn explain_decides_nothing_that_is_granted_while_the_node_is_in_roll_back() {
+    let banks = Banks::new();
+    node_reports(
+        &banks,
+        r#"[{kind: Node, name: bank-a, reason: ConfigurationRolledBack, message: "accept it (POST /v1/configuration/accept)"}]"#,
+    );
+    let (code, said) = explained(&banks, &[]);
+    assert_eq!(code, Some(3), "{said}");
+    let first = "undecided: by the manifests bank-b may fetch bank-a:102:ZZGREEN20318 at ";
+    assert!(said.starts_with(first), "{said}");
+    assert!(
+        said.contains("only if the configuration that it had before grants it as well"),
+        "{said}"
+    );
+    assert!(said.contains("to mend it: say whether the older configuration is meant. The node: accept it (POST /v1/configuration/accept)"), "{said}");
+    let output = banks.explain(&[&ASK[..], &["-o", "json"]].concat());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "undecided");
+    assert!(report["reason"].is_null());
+
+    // What the manifests refuse is refused whatever else there was.
+    let (code, said) = explained(&banks, &["--subscribe"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("what is mended here counts once that has ended"),
+        "{said}"
+    );
+    node_reports(&banks, "[]");
+    let (code, said) = explained(&banks, &[]);
+    assert_eq!(code, Some(0), "{said}");
 }

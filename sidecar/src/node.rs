@@ -214,6 +214,14 @@ impl Node {
         })
     }
 
+    /// What a node that serves warns of all the same: a configuration that went back in time, or that
+    /// was not read for long.
+    #[must_use]
+    pub fn warnings(&self, now: Timestamp) -> Vec<Exception> {
+        let standing = self.standing(now);
+        standing.as_ref().map(report::warnings).unwrap_or_default()
+    }
+
     /// A person accepts a rolled-back configuration. Returns whether there was one.
     ///
     /// # Errors

@@ -271,6 +271,7 @@ pub(crate) fn exception(asset: &Entry<AssetEntry>, error: &PublishError) -> Exce
     let reason = match error {
         PublishError::Source(ContentError::NotFound { .. }) => reasons::CONTENT_NOT_FOUND,
         PublishError::Source(ContentError::NotPermitted { .. }) => reasons::CONTENT_NOT_PERMITTED,
+        PublishError::Source(ContentError::TooMany { .. }) => reasons::TOO_MANY_CONTENTS,
         _ => reasons::CONTENT_INVALID,
     };
     Exception {

@@ -1,11 +1,15 @@
 //! etcd restored to before a policy was withdrawn: still refused, until a person says otherwise.
 
+use std::process::Command;
 use std::time::Duration;
 
+use finp2p_tests::binaries::binaries;
 use finp2p_tests::consortium::Consortium;
+use finp2p_tests::control_plane::kstatus::verdicts;
+use finp2p_tests::control_plane::namespace::Namespace;
 use finp2p_tests::control_plane::{ControlPlane, Settings, condition};
 use finp2p_tests::http::{Answer, Api};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const BOND: &str = "bank-a:102:ZZGREEN20318";
 /// Longest until everybody has noticed that the API server went back in time: watches are tried
@@ -35,19 +39,9 @@ fn a_policy_withdrawn_since_the_backup_stays_withdrawn_until_it_is_accepted() {
     let cluster = ControlPlane::start(Settings::default());
     let mut banks = Consortium::install(&cluster, &["bank-a", "bank-b"], &[]);
     banks.start();
-    let clients = json!([{"serviceAccount": "operations", "allow": ["Administer"]}]);
-    let patch = json!({"spec": {"node": {"api": {"clients": clients}}}}).to_string();
     let bank_a = &banks.bank("bank-a").namespace;
-    let patch = [
-        "patch",
-        "peerorganization",
-        "local",
-        "--type=merge",
-        "-p",
-        &patch,
-    ];
-    bank_a.kubectl(&patch, "").ok().expect("the edit");
-    // Accounts that are in the backup: their tokens are good afterwards.
+    // Accounts that are in the backup: their tokens are good afterwards. The samples let `operations`
+    // administer.
     let reader = banks.bank("bank-b").api("trading");
     let operations = banks.bank("bank-a").api("operations");
     bank_a.until_condition("peerorganizations", "local", "Ready", "True");
@@ -69,6 +63,7 @@ fn a_policy_withdrawn_since_the_backup_stays_withdrawn_until_it_is_accepted() {
             .ok_or(text)
     });
     eprintln!("{told}");
+    everybody_is_told(&banks);
     refused(&reader).unwrap();
     let again = bank_a.get("sharingpolicies", "bond-terms-to-distributors");
     again.expect("the restored API server has the policy");
@@ -82,6 +77,68 @@ fn a_policy_withdrawn_since_the_backup_stays_withdrawn_until_it_is_accepted() {
     });
     bank_a.until("the end of the warning", NOTICED, || {
         let local = bank_a.get("peerorganizations", "local")?;
-        condition(&local, "Ready", "True")
+        condition(&local, "Ready", "True")?;
+        policies(bank_a)?
+            .iter()
+            .try_for_each(|policy| condition(policy, "Ready", "True").map(drop))
     });
+    let (granted, said) = explain(&banks);
+    assert!(granted && said.starts_with("granted: "), "{said}");
+    let ready = banks.bank("bank-a").probe("/readyz");
+    assert_eq!(ready.as_deref(), Ok("ready\n"));
+}
+
+fn policies(bank: &Namespace<'_>) -> Result<Vec<Value>, String> {
+    let policies = bank.list("sharingpolicies")?;
+    (!policies.is_empty())
+        .then_some(policies)
+        .ok_or("no policies".to_owned())
+}
+
+/// What `explain` says of the bond, and whether it ends with success.
+fn explain(banks: &Consortium<'_>) -> (bool, String) {
+    let mut command = Command::new(&binaries().operator);
+    command
+        .args(["explain", "--requester", "bank-b", "--resource", BOND])
+        .args(["--namespace", &banks.bank("bank-a").namespace.name]);
+    let printed = banks.cluster().admin().run(command, "");
+    assert_eq!(printed.stderr, "");
+    (printed.success, printed.stdout)
+}
+
+/// While the node serves only what both configurations grant nobody is told that a policy is in force.
+fn everybody_is_told(banks: &Consortium<'_>) {
+    let bank_a = &banks.bank("bank-a").namespace;
+    let told = bank_a.until("word of the roll-back in every policy", NOTICED, || {
+        let policies = policies(bank_a)?;
+        for policy in &policies {
+            let ready = condition(policy, "Ready", "False")?;
+            if ready["reason"] != "ConfigurationRolledBack" {
+                return Err(ready.to_string());
+            }
+        }
+        Ok(policies)
+    });
+    for policy in &told {
+        let ready = condition(policy, "Programmed", "False").unwrap();
+        let message = ready["message"].as_str().unwrap();
+        assert!(message.contains("/v1/configuration/accept"), "{message}");
+        assert!(message.contains("sharing.finp2p.io/sequence"), "{message}");
+    }
+    // Nobody must edit them: who waits goes on waiting.
+    let verdicts = verdicts(&told);
+    assert!(
+        verdicts.iter().all(|v| v.status == "InProgress"),
+        "{verdicts:?}"
+    );
+    // Assets are in the node as they were.
+    bank_a.until_condition("sharedassets", "green-bond-2031", "Ready", "True");
+
+    let (granted, said) = explain(banks);
+    assert!(!granted && said.starts_with("undecided: "), "{said}");
+    assert!(said.contains("/v1/configuration/accept"), "{said}");
+    let ready = banks.bank("bank-a").probe("/readyz").expect("it serves");
+    let (first, warning) = ready.split_once('\n').unwrap();
+    assert_eq!(first, "ready");
+    assert!(warning.starts_with("ConfigurationRolledBack: "), "{ready}");
 }

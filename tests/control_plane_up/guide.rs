@@ -2,7 +2,7 @@
 
 use finp2p_tests::consortium::Consortium;
 
-/// The programs of the banks that the samples name as clients of the local API.
+/// Of the clients that the samples name, the ones that the guide is for.
 const PROGRAMS: [(&str, &str); 2] = [("bank-a", "fixed-income-desk"), ("bank-b", "trading")];
 
 /// Makes the accounts that the guide uses.

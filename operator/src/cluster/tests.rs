@@ -48,35 +48,49 @@ async fn answer(
             }))
             .into_response()
         }
-        Some(Says::Error(code)) => {
-            let status = json!({
-                "apiVersion": "v1", "kind": "Status", "status": "Failure",
-                "message": "no", "reason": "No", "code": code
-            });
-            (StatusCode::from_u16(*code).unwrap(), Json(status)).into_response()
-        }
+        Some(Says::Error(code)) => refusal(*code),
         None => Json(json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": []}))
             .into_response(),
     }
 }
 
+/// The root `bank-a`, or the error that its kind is answered with.
+async fn root(State(answers): State<Answers>) -> Response {
+    match answers.get("sidecarconfigs") {
+        Some(Says::Pages(pages)) => Json(pages[0][0].clone()).into_response(),
+        Some(Says::Error(code)) => refusal(*code),
+        None => refusal(404),
+    }
+}
+
+fn refusal(code: u16) -> Response {
+    let status = json!({
+        "apiVersion": "v1", "kind": "Status", "status": "Failure",
+        "message": "no", "reason": if code == 404 { "NotFound" } else { "No" }, "code": code
+    });
+    (StatusCode::from_u16(code).unwrap(), Json(status)).into_response()
+}
+
 async fn served(answers: &[(&'static str, Says)]) -> Result<Live, ClusterError> {
+    asked(answers, async |client| read(&client, "bank-a").await).await
+}
+
+async fn asked<T>(answers: &[(&'static str, Says)], ask: impl AsyncFnOnce(Client) -> T) -> T {
     install_provider();
     let answers: Answers = Arc::new(answers.iter().cloned().collect());
+    let kinds = "/apis/sharing.finp2p.io/v1alpha1/namespaces/{namespace}";
     let app = Router::new()
         .route("/api/v1/namespaces/{namespace}/{plural}", get(answer))
-        .route(
-            "/apis/sharing.finp2p.io/v1alpha1/namespaces/{namespace}/{plural}",
-            get(answer),
-        )
+        .route(&format!("{kinds}/{{plural}}"), get(answer))
+        .route(&format!("{kinds}/sidecarconfigs/bank-a"), get(root))
         .with_state(answers);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
     let config = Config::new(format!("http://{address}").parse().unwrap());
-    let live = read(&Client::try_from(config).unwrap(), "bank-a").await;
+    let answer = ask(Client::try_from(config).unwrap()).await;
     server.abort();
-    live
+    answer
 }
 
 fn policy(name: &str) -> Value {
@@ -148,4 +162,30 @@ async fn an_error_is_told_with_its_cure_and_never_an_empty_list() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("use the version"), "{error}");
+}
+
+#[tokio::test]
+async fn a_report_that_may_not_be_read_is_none_and_a_failure_is_told() {
+    async fn report_of(answers: &[(&'static str, Says)]) -> Result<Option<i64>, ClusterError> {
+        let ask = async |client| report(&client, "bank-a", "bank-a").await;
+        let report = asked(answers, ask).await?;
+        Ok(report.map(|report| report.incarnation.unwrap()))
+    }
+    let object = json!({
+        "apiVersion": "sharing.finp2p.io/v1alpha1", "kind": "SidecarConfig",
+        "metadata": {"name": "bank-a", "namespace": "bank-a"},
+        "spec": {}, "status": {"incarnation": 7}
+    });
+    let there = Says::Pages(vec![vec![object]]);
+    assert_eq!(
+        report_of(&[("sidecarconfigs", there)]).await.unwrap(),
+        Some(7)
+    );
+    for nothing in [403, 404] {
+        let answers = [("sidecarconfigs", Says::Error(nothing))];
+        assert_eq!(report_of(&answers).await.unwrap(), None);
+    }
+    let answers = [("sidecarconfigs", Says::Error(500))];
+    let error = report_of(&answers).await.unwrap_err();
+    assert!(error.to_string().contains("sidecarconfigs"), "{error}");
 }

@@ -7,9 +7,12 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use finp2p_crds::ResourceId;
 use finp2p_crds::access::{Facts, Operation, is_pointer};
+use finp2p_crds::sidecar_config::SidecarConfigStatus;
 use jiff::Timestamp;
 
-use super::live::{LookError, look};
+use super::live::{LookError, look_with_report};
+use super::roll_back;
+use crate::cluster::Live;
 use crate::diff::files::{SideError, live, side};
 use crate::diff::world::World;
 use crate::explain::content::{Units, of_files};
@@ -82,13 +85,19 @@ the content where a Secret or ConfigMap of the files holds it; private values ar
 
 JSON (--output json), finp2p.io/explain/v1:
   {"schema", "requester", "resource", "at", "operation", "purpose"?, "wanted": [pointer],
-   "verdict": "granted"|"refused", "reason"?, "told"?, "why"?, "cure"?,
+   "verdict": "granted"|"refused"|"undecided", "reason"?, "told"?, "why"?, "cure"?,
    "fields": [pointer], "everyOtherField", "terms"?: {"modes", "purposes"?, "expires"?, "redistribute"},
    "policies": [{"name", "generation"?, "change"?, "says", "fields"?, "why", "cure"?}],
    "omitted", "unrelated", "depends": [text]}
 New members may be added; none is removed or renamed.
 
-Exit status: 0 granted, 2 refused, 1 an error.
+A node whose configuration went back in time (ConfigurationRolledBack: a restored control plane)
+serves only what both this one and the one that it had before grant, until somebody accepts. What
+the manifests grant is then undecided here; what they refuse is refused all the same. That is read
+from the node's report, or the status of the local organization; for files, from the state of
+finp2p-operator local in .finp2p beside them.
+
+Exit status: 0 granted, 2 refused, 3 undecided, 1 an error.
 "#;
 
 fn pointer(text: &str) -> Result<String, &'static str> {
@@ -152,39 +161,59 @@ pub fn run(
         wanted: args.unit.clone(),
         now: args.at.unwrap_or(now),
     };
-    let cluster = args.from_cluster || args.namespace.is_some();
-    let (worlds, folder) = if cluster {
-        (
-            vec![live(&look(args.namespace.as_deref())?, asked.now)],
-            None,
-        )
-    } else if args.paths.is_empty() {
-        return Err(ExplainError::NothingGiven);
-    } else {
-        let folder = Checker::new()?.read_paths(&args.paths, input);
-        let mut side = side(&folder, asked.now, false).map_err(ExplainError::Files)?;
-        for refused in side.refused {
-            let mut worlds = side.worlds.iter_mut();
-            if let Some(world) = worlds.find(|world| world.namespace == refused.namespace) {
-                world.refused.push(refused);
-            }
-        }
-        (side.worlds, Some(folder))
-    };
-    let (world, facts) = primary(&worlds, &asked.resource)?;
-    let units = units(world, facts, folder.as_ref(), &asked);
+    let seen = see(args, asked.now, input)?;
+    let (world, facts) = primary(&seen.worlds, &asked.resource)?;
+    let units = units(world, facts, seen.folder.as_ref(), &asked);
     let explanation = explain(facts, asked, units);
-    let report = Report::new(world, &explanation, cluster);
+    let organization = facts.organization();
+    let rolled_back = match &seen.look {
+        Some((live, report)) => roll_back::in_cluster(live, report.as_ref(), organization),
+        None => roll_back::in_files(&args.paths, organization),
+    };
+    let numbered = seen.look.is_some();
+    let report = Report::new(world, &explanation, numbered, rolled_back.as_deref());
     let text = match args.output {
         Output::Text => report.text(),
         Output::Json => report.json().ok_or(ExplainError::Json)?,
     };
     output.write_all(text.as_bytes())?;
     output.flush()?;
-    Ok(if explanation.is_granted() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(2)
+    Ok(ExitCode::from(report.verdict.exit_status()))
+}
+
+/// What is explained from.
+struct Seen {
+    worlds: Vec<World>,
+    /// The manifests, where it is files.
+    folder: Option<Folder>,
+    /// The namespace and the node's report, where it is a cluster.
+    look: Option<(Live, Option<SidecarConfigStatus>)>,
+}
+
+fn see(args: &Explain, at: Timestamp, input: impl Read) -> Result<Seen, ExplainError> {
+    if args.from_cluster || args.namespace.is_some() {
+        let (namespace, report) = look_with_report(args.namespace.as_deref())?;
+        return Ok(Seen {
+            worlds: vec![live(&namespace, at)],
+            folder: None,
+            look: Some((namespace, report)),
+        });
+    }
+    if args.paths.is_empty() {
+        return Err(ExplainError::NothingGiven);
+    }
+    let folder = Checker::new()?.read_paths(&args.paths, input);
+    let mut side = side(&folder, at, false).map_err(ExplainError::Files)?;
+    for refused in side.refused {
+        let mut worlds = side.worlds.iter_mut();
+        if let Some(world) = worlds.find(|world| world.namespace == refused.namespace) {
+            world.refused.push(refused);
+        }
+    }
+    Ok(Seen {
+        worlds: side.worlds,
+        folder: Some(folder),
+        look: None,
     })
 }
 

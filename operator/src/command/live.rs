@@ -1,6 +1,8 @@
 //! The look at a cluster that some commands take, before they do their work without one.
 
-use crate::cluster::{ClusterError, Live, connect, read};
+use finp2p_crds::sidecar_config::SidecarConfigStatus;
+
+use crate::cluster::{self, ClusterError, Live, connect, read};
 
 /// Why there was no look.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +20,37 @@ pub enum LookError {
 /// # Errors
 /// [`LookError`].
 pub fn look(namespace: Option<&str>) -> Result<Live, LookError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.map_err(LookError::Runtime)?.block_on(async {
+    runtime()?.block_on(async {
         let client = connect().await?;
-        let namespace = namespace.unwrap_or(client.default_namespace()).to_owned();
-        Ok(read(&client, &namespace).await?)
+        Ok(read(&client, namespace.unwrap_or(client.default_namespace())).await?)
     })
+}
+
+/// The same, and the report of the node there, as far as whoever asks may read it.
+///
+/// # Errors
+/// [`LookError`].
+pub fn look_with_report(
+    namespace: Option<&str>,
+) -> Result<(Live, Option<SidecarConfigStatus>), LookError> {
+    runtime()?.block_on(async {
+        let client = connect().await?;
+        let live = read(&client, namespace.unwrap_or(client.default_namespace())).await?;
+        // Of several claims the oldest is the node's.
+        let local = cluster::claims(&live.namespace, &live.objects)
+            .into_iter()
+            .min();
+        let report = match local {
+            Some(local) => {
+                cluster::report(&client, &live.namespace, &local.organization_id).await?
+            }
+            None => None,
+        };
+        Ok((live, report))
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, LookError> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().map_err(LookError::Runtime)
 }

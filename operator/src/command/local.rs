@@ -13,7 +13,7 @@ use crate::local::report::Output;
 use crate::local::{Options, Outside, run};
 
 /// Folder of the state inside the folder of manifests; hidden, so that it is not read as one.
-const STATE: &str = ".finp2p";
+pub const STATE: &str = ".finp2p";
 /// Name of the sidecar program.
 const SIDECAR: &str = "finp2p-sidecar";
 

@@ -39,15 +39,15 @@ pub struct Report {
     pub purpose: Option<String>,
     /// The fields that were asked for; empty: whatever may be had.
     pub wanted: Vec<String>,
-    /// `granted` or `refused`.
-    pub verdict: &'static str,
+    /// Whether it is granted.
+    pub verdict: Verdict,
     /// Why it is refused, as one word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     /// The word that the peer is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told: Option<&'static str>,
-    /// Why it is refused, in a sentence.
+    /// Why it is refused, or undecided, in a sentence.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
     /// What would mend it.
@@ -68,6 +68,39 @@ pub struct Report {
     pub unrelated: usize,
     /// What only the running node knows, or what else must hold.
     pub depends: Vec<String>,
+}
+
+/// Whether the reader may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It may.
+    Granted,
+    /// It may not.
+    Refused,
+    /// It may by the manifests, and the node also asks what it had before it went back in time.
+    Undecided,
+}
+
+impl Verdict {
+    fn of(is_granted: bool, is_rolled_back: bool) -> Self {
+        match (is_granted, is_rolled_back) {
+            (true, false) => Self::Granted,
+            (true, true) => Self::Undecided,
+            // What one of the two does not grant is granted by neither together.
+            (false, _) => Self::Refused,
+        }
+    }
+
+    /// What `explain` ends with. Neither who waits for "granted" nor who makes sure of "refused" may
+    /// take "undecided" for it.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Self::Granted => 0,
+            Self::Refused => 2,
+            Self::Undecided => 3,
+        }
+    }
 }
 
 /// What the reader is bound to.
@@ -111,8 +144,14 @@ pub struct Policy {
 }
 
 impl Report {
-    /// The report on an explanation; `numbered` says whether generations mean anything.
-    pub fn new(world: &World, explanation: &Explanation, numbered: bool) -> Self {
+    /// The report on an explanation; `numbered` says whether generations mean anything,
+    /// `rolled_back` what the node says of a configuration that went back in time.
+    pub fn new(
+        world: &World,
+        explanation: &Explanation,
+        numbered: bool,
+        rolled_back: Option<&str>,
+    ) -> Self {
         let Explanation {
             asked,
             verdict,
@@ -132,7 +171,7 @@ impl Report {
         let refusal = verdict.as_ref().err();
         let Told { why, cure } = match (refusal, &world.facts) {
             (Some(refusal), Some(facts)) => sentence::refusal(world, facts, explanation, refusal),
-            _ => Told::default(),
+            _ => rolled_back.map(undecided).unwrap_or_default(),
         };
         let granted = access
             .map(|access| access.units.as_slice())
@@ -153,11 +192,7 @@ impl Report {
             },
             purpose: asked.purpose.clone(),
             wanted: asked.wanted.clone(),
-            verdict: if access.is_some() {
-                "granted"
-            } else {
-                "refused"
-            },
+            verdict: Verdict::of(explanation.is_granted(), rolled_back.is_some()),
             reason: refusal.map(|refusal| reason_word(refusal.reason)),
             told: refusal.map(|refusal| reason_word(refusal.told)),
             why,
@@ -173,7 +208,7 @@ impl Report {
             policies: said,
             omitted: policies.len().saturating_sub(POLICIES_SHOWN),
             unrelated: *unrelated,
-            depends: depends(world, explanation),
+            depends: depends(world, explanation, rolled_back),
         }
     }
 
@@ -220,10 +255,10 @@ impl Report {
     }
 
     fn headline(&self) -> String {
-        let may = if self.verdict == "granted" {
-            "may"
-        } else {
-            "may not"
+        let (verdict, may) = match self.verdict {
+            Verdict::Granted => ("granted:", "may"),
+            Verdict::Refused => ("refused:", "may not"),
+            Verdict::Undecided => ("undecided: by the manifests", "may"),
         };
         let what = match self.wanted.as_slice() {
             [] => String::new(),
@@ -231,8 +266,7 @@ impl Report {
         };
         let purpose = self.purpose.iter().map(|purpose| format!(" for {purpose}"));
         let sentence = format!(
-            "{}: {} {may} {} {what}{}{}",
-            self.verdict,
+            "{verdict} {} {may} {} {what}{}{}",
             self.requester,
             self.operation,
             self.resource,
@@ -381,8 +415,16 @@ fn refused_policies(world: &World) -> impl Iterator<Item = Policy> {
     )
 }
 
+/// What is granted by the manifests while the node is in roll-back.
+fn undecided(said: &str) -> Told {
+    Told {
+        why: "the node's configuration went back in time (ConfigurationRolledBack): the manifests grant it, and the node serves it only if the configuration that it had before grants it as well".to_owned(),
+        cure: format!("say whether the older configuration is meant. The node: {said}"),
+    }
+}
+
 /// What only the running node knows, and what a request must pass before policies are asked.
-fn depends(world: &World, explanation: &Explanation) -> Vec<String> {
+fn depends(world: &World, explanation: &Explanation, rolled_back: Option<&str>) -> Vec<String> {
     let asked = &explanation.asked;
     let mut depends = Vec::new();
     if let Units::Assumed { because, .. } = &explanation.units {
@@ -390,8 +432,17 @@ fn depends(world: &World, explanation: &Explanation) -> Vec<String> {
             "which fields the content has: not known here, because {because}"
         ));
     }
-    depends
-        .push("the node: it has applied this configuration, and the content is loaded".to_owned());
+    depends.push(match (rolled_back, &explanation.verdict) {
+        (Some(said), Err(_)) => format!(
+            "the node: it is in roll-back (ConfigurationRolledBack), so what is mended here counts once that has ended. It says: {said}"
+        ),
+        (Some(_), Ok(_)) => {
+            "the node: the configuration that it had before grants it too, or somebody accepts this one; and the content is loaded".to_owned()
+        }
+        (None, _) => {
+            "the node: it has applied this configuration, and the content is loaded".to_owned()
+        }
+    });
     let facts = world.facts.as_ref();
     let record = facts.and_then(|facts| facts.reader(&asked.requester).ok());
     match record {

@@ -54,9 +54,7 @@ impl History {
 
 /// Whether a node reports that its configuration went back in time, to before a backup.
 pub fn is_rolled_back(report: Option<&SidecarConfigStatus>) -> bool {
-    let exceptions = report.into_iter().flat_map(|report| &report.exceptions);
-    let mut of_node = exceptions.filter(|exception| exception.kind == "Node");
-    of_node.any(|exception| exception.reason == reasons::CONFIGURATION_ROLLED_BACK)
+    report.is_some_and(|r| r.of_node(reasons::CONFIGURATION_ROLLED_BACK).is_some())
 }
 
 #[cfg(test)]

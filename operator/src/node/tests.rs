@@ -3,11 +3,13 @@
 mod asset;
 mod certificate;
 mod cluster;
+mod content;
 mod golden;
 mod local;
 mod organization;
 mod policy;
 mod properties;
+mod roll_back;
 mod scene;
 mod slice;
 mod timing;

@@ -5,9 +5,10 @@
 //! the rest works (`ResolvedRefs=False`). Neither touches another object.
 //!
 //! [`organization`] decides the local organization and the role of every record; [`asset`] and
-//! [`policy`] look their names up in its result.
+//! [`policy`] look their names up in its result; [`content`] leaves out what a node does not read.
 
 pub mod asset;
+pub mod content;
 pub mod organization;
 pub mod policy;
 
@@ -111,6 +112,8 @@ pub struct Asset<'a> {
     pub resource_id: Option<ResourceId>,
     /// Organization id of the peer that `from` names, where it resolves.
     pub peer: Option<String>,
+    /// Whether the node does not read its content, because older assets name as much as it reads.
+    pub content_left_out: bool,
     /// What was found.
     pub verdict: Verdict,
 }

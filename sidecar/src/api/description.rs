@@ -38,7 +38,7 @@ stable, `detail` is for people and says what to do, `reference` names the event 
 audits of the organizations that took part: tell it to whoever you call about it. No refusal holds \
 a value that was sent or stored. `title` is the slug of the code, or a finer word: the reason of a \
 3400 (purpose, fields, …); or, of this node's own, origin, unknown-route, method-not-allowed, \
-client-unknown, verb, not-ready, busy, authentication-unavailable, media-type, json, query, asset-id, if-match, unknown-asset, no-content, \
+client-unknown, verb, rolled-back, not-ready, busy, authentication-unavailable, media-type, json, query, asset-id, if-match, unknown-asset, no-content, \
 content, schema, not-by-api, schema-unusable, units-unusable, version-changed.
 
 ";
@@ -172,10 +172,10 @@ fn describe(operation: &mut Operation, access: Access) {
     let forbidden = match (access, from_peers) {
         (Access::Anyone, _) => "Called by a web page (origin)",
         (_, false) => {
-            "Called by a web page (origin), or the client is not in the configuration (client-unknown) or lacks the verb (verb)"
+            "Called by a web page (origin), or the client is not in the configuration (client-unknown), lacks the verb (verb), or has it only in one that went back in time (rolled-back)"
         }
         (_, true) => {
-            "Called by a web page (origin); the client is not in the configuration (client-unknown) or lacks the verb (verb); or the Primary refused: not shared (7104), or outside its grant (3400: purpose, fields, …)"
+            "Called by a web page (origin); the client is not in the configuration (client-unknown), lacks the verb (verb), or has it only in one that went back in time (rolled-back); or the Primary refused: not shared (7104), or outside its grant (3400: purpose, fields, …)"
         }
     };
     refuses(operation, "403", forbidden);

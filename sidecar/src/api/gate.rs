@@ -223,22 +223,30 @@ fn permitted(api: &Api, caller: &Caller) -> Result<(), Problem> {
     let Some(standing) = &caller.standing else {
         return Err(missing(api, caller));
     };
+    let client = caller.client.as_str();
+    let clients = standing.applied.root.api.as_slice();
     // After a roll-back a client may do only what both configurations let it do.
-    let configurations = [Some(&standing.applied), standing.restrained_by.as_ref()];
-    let mut clients = configurations
-        .into_iter()
-        .flatten()
-        .map(|applied| applied.root.api.as_slice());
-    if !clients.clone().all(|all| auth::knows(all, &caller.client)) {
+    let former = standing
+        .restrained_by
+        .as_ref()
+        .map(|former| former.root.api.as_slice());
+    if !auth::knows(clients, client) {
         return Err(caller
             .problem(Code::NotPermitted)
             .titled("client-unknown")
             .saying("The token is known, and its client is not: list it in spec.node.api.clients of the local PeerOrganization."));
     }
-    if let Access::Verb(verb) = caller.route.access
-        && !clients.all(|all| auth::allows(all, &caller.client, verb))
-    {
-        return Err(lacks(caller, verb));
+    if former.is_some_and(|former| !auth::knows(former, client)) {
+        return Err(not_in_force(caller, "This client is listed"));
+    }
+    if let Access::Verb(verb) = caller.route.access {
+        if !auth::allows(clients, client, verb) {
+            return Err(lacks(caller, verb));
+        }
+        if former.is_some_and(|former| !auth::allows(former, client, verb)) {
+            let listed = format!("This client's verb {verb:?} is listed");
+            return Err(not_in_force(caller, &listed));
+        }
     }
     // What decides who may ask is too old as well; the status says what is the matter.
     if standing.age == Age::Stale && caller.route.access != Access::Client {
@@ -253,6 +261,17 @@ fn lacks(caller: &Caller, verb: ApiVerb) -> Problem {
         .titled("verb")
         .saying(format!(
             "This client lacks the verb {verb:?}: add it to its allow list in spec.node.api.clients of the local PeerOrganization."
+        ))
+}
+
+/// What the configuration gives a client that the one before the roll-back did not. Only who is
+/// listed hears of the roll-back.
+fn not_in_force(caller: &Caller, listed: &str) -> Problem {
+    caller
+        .problem(Code::NotPermitted)
+        .titled("rolled-back")
+        .saying(format!(
+            "{listed} in spec.node.api.clients of the local PeerOrganization, and was not in a newer configuration that this node had (ConfigurationRolledBack): it takes effect once somebody who may accepts the older one (POST /v1/configuration/accept), or a higher sequence comes."
         ))
 }
 

@@ -35,7 +35,7 @@ impl fmt::Debug for Probes {
 
 /// `/metrics` (OpenMetrics), `/healthz` (the process answers) and `/readyz` (configuration and
 /// certificates are in force, and the configuration is not stale; otherwise 503 and what is
-/// missing).
+/// missing). A node that serves and has something to warn of is ready, with a line for each.
 pub fn router(probes: Probes) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
@@ -46,10 +46,19 @@ pub fn router(probes: Probes) -> Router {
 
 async fn ready(State(probes): State<Probes>) -> Response {
     // The node's lock may be held while a configuration is put in force.
-    let looked = tokio::task::spawn_blocking(move || probes.node.missing(probes.clock.now()));
+    let looked = tokio::task::spawn_blocking(move || {
+        let now = probes.clock.now();
+        let missing = probes.node.missing(now);
+        missing.map_or_else(|| Ok(probes.node.warnings(now)), Err)
+    });
     match looked.await {
-        Ok(None) => "ready\n".into_response(),
-        Ok(Some(missing)) => {
+        Ok(Ok(warnings)) => {
+            let warnings = warnings
+                .iter()
+                .map(|warning| format!("{}: {}\n", warning.reason, warning.message));
+            format!("ready\n{}", warnings.collect::<String>()).into_response()
+        }
+        Ok(Err(missing)) => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")).into_response()
         }
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -17,10 +17,7 @@ use super::directory::{DirectoryError, read_bounded};
 /// a third.
 const OBJECT_MAX_BYTES: u64 = 2 * 1024 * 1024;
 
-/// Kind of a Secret.
-pub const SECRET: &str = "Secret";
-/// Kind of a ConfigMap.
-pub const CONFIG_MAP: &str = "ConfigMap";
+pub use finp2p_crds::content::{CONFIG_MAP, SECRET};
 
 /// Why content is not to be had. The last version stays, and nothing is erased.
 #[derive(Debug, thiserror::Error)]
@@ -203,11 +200,7 @@ impl ContentFolder {
 /// # Errors
 /// [`ContentError::Api`]: from none.
 pub fn object(content: &Content) -> Result<(&'static str, &ContentKey), ContentError> {
-    match (&content.secret, &content.config_map) {
-        (Some(secret), _) => Ok((SECRET, secret)),
-        (None, Some(config_map)) => Ok((CONFIG_MAP, config_map)),
-        (None, None) => Err(ContentError::Api),
-    }
+    content.object().ok_or(ContentError::Api)
 }
 
 /// The object, or the key in it, is not there.

@@ -205,10 +205,11 @@ impl Publisher {
     }
 }
 
-/// The object that an asset takes its content from.
+/// The content of an asset that takes it from an object, if the node reads that.
 fn object(asset: &Entry<AssetEntry>) -> Option<&Content> {
     let content = asset.payload.content.as_ref()?;
-    content.api.is_none().then_some(content)
+    let is_read = content.api.is_none() && !asset.payload.content_left_out;
+    is_read.then_some(content)
 }
 
 /// Assets of `now`, by resource id, that are what they were in `before`, schema included.

@@ -11,8 +11,9 @@ use std::sync::{Mutex, PoisonError};
 
 use finp2p_crds::SEQUENCE_ANNOTATION;
 use finp2p_crds::condition::reasons;
+use finp2p_crds::peer_organization::{ApiClient, ApiVerb};
 use finp2p_crds::sidecar_config::{
-    CertificateRequest, Exception, PeerReport, REPORT_MAX_ROWS, SidecarConfigStatus,
+    CertificateRequest, Exception, NODE, PeerReport, REPORT_MAX_ROWS, Root, SidecarConfigStatus,
 };
 
 use crate::config::tracker::Age;
@@ -113,19 +114,25 @@ pub fn status(
     }
 }
 
-fn warnings(standing: &Standing) -> Vec<Exception> {
+/// What the node says of its own configuration.
+#[must_use]
+pub fn warnings(standing: &Standing) -> Vec<Exception> {
     let node = |reason: &str, message: &str| Exception {
-        kind: "Node".to_owned(),
+        kind: NODE.to_owned(),
         name: standing.applied.root.organization_id.clone(),
         reason: reason.to_owned(),
         message: message.to_owned(),
     };
     let mut warnings = Vec::new();
     if let Some(newer) = &standing.restrained_by {
+        let accept = if somebody_may_accept(&standing.applied.root, &newer.root) {
+            "accept it at the node (POST /v1/configuration/accept, verb Administer in both), or"
+        } else {
+            "no client may accept it at the node (none has the verb Administer in both), so"
+        };
         let message = format!(
             "the configuration is older than one this node had: only what both grant is served; \
-             accept it at the node (POST /v1/configuration/accept, verb Administer in both), or \
-             annotate the local PeerOrganization with {SEQUENCE_ANNOTATION} above {}",
+             {accept} annotate the local PeerOrganization with {SEQUENCE_ANNOTATION} above {}",
             newer.root.sequence
         );
         warnings.push(node(reasons::CONFIGURATION_ROLLED_BACK, &message));
@@ -142,4 +149,14 @@ fn warnings(standing: &Standing) -> Vec<Exception> {
         )),
     }
     warnings
+}
+
+/// Whether any client has `Administer` in both.
+fn somebody_may_accept(one: &Root, other: &Root) -> bool {
+    let administers = |client: &&ApiClient| client.allow.contains(&ApiVerb::Administer);
+    let mut administrators = one.api.iter().filter(administers);
+    administrators.any(|client| {
+        let mut others = other.api.iter().filter(administers);
+        others.any(|other| other.service_account == client.service_account)
+    })
 }

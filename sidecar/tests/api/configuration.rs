@@ -119,17 +119,51 @@ fn after_a_roll_back_a_client_may_do_only_what_both_configurations_let_it_do() {
     );
     let trading = world.trading();
     trading.get("/v1/assets").refusal(403, 3400, "verb");
-    trading
-        .put("/v1/assets/bond", &json!({}))
-        .refusal(403, 3400, "verb");
-    world
-        .as_client("restored")
-        .get("/v1/status")
-        .refusal(403, 3400, "client-unknown");
+    let answer = trading.put("/v1/assets/bond", &json!({}));
+    let detail = answer.refusal(403, 3400, "rolled-back");
+    assert!(detail.contains("verb WriteAssets is listed"), "{detail}");
     let status = trading.get("/v1/status").body;
+    assert_eq!(status["serving"], true);
     assert_eq!(status["configuration"]["rolledBack"], true);
     assert_eq!(status["configuration"]["sequence"], 4);
     assert_eq!(status["client"]["allow"], json!(["Administer"]));
+    let exception = &status["exceptions"][0];
+    assert_eq!(exception["reason"], "ConfigurationRolledBack");
+    let message = exception["message"].as_str().unwrap();
+    assert!(message.contains("accept it at the node"), "{message}");
+    assert!(
+        message.contains("sharing.finp2p.io/sequence above 5"),
+        "{message}"
+    );
+}
+
+#[test]
+fn who_is_listed_hears_that_it_is_not_in_force_yet_and_a_stranger_hears_what_he_always_did() {
+    let world = rolled_back(&ALL, &ALL);
+    let answer = world.as_client("restored").get("/v1/status");
+    let detail = answer.refusal(403, 3400, "rolled-back");
+    assert!(detail.contains("This client is listed"), "{detail}");
+    assert!(detail.contains("/v1/configuration/accept"), "{detail}");
+    let stranger = |world: &World| {
+        world.give_token("stranger");
+        let answer = world.as_client("stranger").get("/v1/status");
+        answer.refusal(403, 3400, "client-unknown").to_owned()
+    };
+    let meanwhile = stranger(&world);
+    assert_eq!(meanwhile, stranger(&World::new()));
+    assert!(!meanwhile.contains("RolledBack"), "{meanwhile}");
+}
+
+#[test]
+fn where_nobody_may_accept_the_node_says_what_else_ends_the_roll_back() {
+    let world = rolled_back(&ALL, &[ApiVerb::ReadAssets]);
+    let warnings = world.node.warnings(world.clock.now());
+    let message = &warnings[0].message;
+    assert!(message.contains("no client may accept it"), "{message}");
+    assert!(
+        message.contains("sharing.finp2p.io/sequence above 5"),
+        "{message}"
+    );
 }
 
 #[test]

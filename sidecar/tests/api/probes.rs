@@ -35,6 +35,30 @@ fn a_node_is_alive_before_it_is_ready_and_says_what_is_missing() {
 }
 
 #[test]
+fn a_node_in_roll_back_is_ready_and_says_so() {
+    let world = World::new();
+    world.configure(&Config {
+        sequence: 4,
+        ..Config::default()
+    });
+    let ready = || world.prober().get("/readyz");
+    assert_eq!(ready().status, 200);
+    let text = ready().text;
+    assert!(
+        text.starts_with("ready\nConfigurationRolledBack: "),
+        "{text}"
+    );
+    let metrics = world.prober().get("/metrics").text;
+    assert!(
+        metrics.contains("finp2p_configuration_rolled_back 1\n"),
+        "{metrics}"
+    );
+    assert!(world.node.accept(world.clock.now()).unwrap());
+    world.node.tick(world.clock.now());
+    assert_eq!(ready().text, "ready\n");
+}
+
+#[test]
 fn a_node_whose_audit_log_cannot_be_written_is_not_ready() {
     let world = World::new();
     assert_eq!(world.prober().get("/readyz").status, 200);

@@ -160,3 +160,39 @@ fn what_is_in_force_does_not_wait_for_thousands_of_contents() {
     publish_all();
     assert_eq!(given.load(Ordering::SeqCst), 0);
 }
+
+#[test]
+fn content_that_the_operator_left_out_is_not_read_and_its_last_version_stays() {
+    let (given, version) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let world = World::over(|directory| {
+        Arc::new(Held {
+            directory,
+            gate: None,
+            given: Arc::clone(&given),
+            version: Arc::clone(&version),
+        })
+    });
+    let mut config = Config {
+        assets: assets(2),
+        ..Config::default()
+    };
+    world.configure(&config);
+    assert_eq!(given.swap(0, Ordering::SeqCst), 2);
+
+    config.sequence += 1;
+    config.left_out = vec!["a0001"];
+    world.configure(&config);
+    version.store(1, Ordering::SeqCst);
+    world.node.tick(world.clock.now());
+    let version_of = |name: &str| {
+        let asset = world.trading().get(&format!("/v1/assets/{name}")).body;
+        assert_eq!(asset["source"], "secret", "{asset}");
+        asset["data"]["version"].clone()
+    };
+    assert_eq!(version_of("a0000"), 1);
+    assert_eq!(version_of("a0001"), 0);
+    assert_eq!(given.load(Ordering::SeqCst), 1);
+    // The operator tells its owner.
+    let status = world.trading().get("/v1/status").body;
+    assert_eq!(status["exceptions"], json!([]));
+}

@@ -73,6 +73,8 @@ pub struct Config {
     pub clients: Vec<ApiClient>,
     pub certified: bool,
     pub assets: Vec<(&'static str, Value)>,
+    /// Assets whose content the operator left out.
+    pub left_out: Vec<&'static str>,
     pub schemas: Vec<(&'static str, &'static str)>,
     pub peers: Vec<Value>,
     /// Name, and what the policy says.
@@ -92,6 +94,7 @@ impl Default for Config {
                     json!({"secret": {"name": "bonds", "key": "listed.json"}}),
                 ),
             ],
+            left_out: Vec::new(),
             schemas: Vec::new(),
             peers: Vec::new(),
             policies: Vec::new(),
@@ -300,6 +303,7 @@ impl World {
             let payload = json!({
                 "resourceId": format!("bank-b:102:{name}"),
                 "content": content,
+                "contentLeftOut": config.left_out.contains(name),
                 "units": ["/terms"],
                 "hasSchema": config.schemas.iter().any(|(asset, _)| asset == name),
             });

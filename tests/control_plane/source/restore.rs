@@ -133,6 +133,15 @@ fn a_control_plane_that_went_back_in_time_gives_nothing_back_that_was_withdrawn(
             .ok_or_else(|| status.to_string())
     });
     reader.until("refusal", refused);
+    let (status, ready) = primary.probe("/readyz");
+    assert_eq!(status, 200, "{ready}");
+    assert!(
+        ready.starts_with("ready\nConfigurationRolledBack: "),
+        "{ready}"
+    );
+    let (_, metrics) = primary.probe("/metrics");
+    let metric = "finp2p_configuration_rolled_back 1\n";
+    assert!(metrics.contains(metric), "{metrics}");
     // Until a person says that it is meant.
     let api = primary.api("trading");
     let answer = api.post("/v1/configuration/accept", &json!({})).unwrap();

@@ -110,6 +110,7 @@ fn asset(asset: &Asset<'_>) -> Option<Entries> {
     let Asset {
         object,
         resource_id,
+        content_left_out,
         verdict,
         ..
     } = asset;
@@ -119,6 +120,7 @@ fn asset(asset: &Asset<'_>) -> Option<Entries> {
         resource_id: resource_id.to_string(),
         labels: labels(&object.metadata),
         content: spec.content.clone(),
+        content_left_out: *content_left_out,
         units: spec.units.clone(),
         has_schema: spec.schema.is_some(),
         eligibility: spec.eligibility.clone(),

@@ -4,14 +4,12 @@
 use std::collections::BTreeSet;
 
 use finp2p_crds::GROUP;
+use finp2p_crds::content::{SECRET, objects};
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
 
 use super::names::{Names, SERVICE_ACCOUNT};
 use super::owned::Scene;
 use crate::node::validate::Asset;
-
-/// Most Secrets and ConfigMaps that a node may read; more content goes through its local API.
-pub const CONTENT_OBJECTS_MAX: usize = 256;
 
 /// Names of the objects that content comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,22 +21,18 @@ pub struct ContentNames {
 }
 
 impl ContentNames {
-    /// What accepted assets name, the oldest assets first, up to the bound.
+    /// What the assets name whose content the node is told to read: what is too much was left out.
     pub fn of(assets: &[Asset<'_>]) -> Self {
-        let mut by_age: Vec<&Asset<'_>> =
-            assets.iter().filter(|a| a.verdict.is_accepted()).collect();
-        by_age.sort_by(|a, b| a.verdict.age.cmp(&b.verdict.age));
+        let read = assets
+            .iter()
+            .filter(|a| a.verdict.is_accepted() && !a.content_left_out);
         let mut names = Self::default();
-        for content in by_age.iter().filter_map(|a| a.object.spec.content.as_ref()) {
-            let (set, reference) = match (&content.secret, &content.config_map) {
-                (Some(secret), _) => (&mut names.secrets, secret),
-                (None, Some(config_map)) => (&mut names.config_maps, config_map),
-                (None, None) => continue,
+        for (kind, name) in objects(read.filter_map(|a| a.object.spec.content.as_ref())) {
+            let set = match kind {
+                SECRET => &mut names.secrets,
+                _ => &mut names.config_maps,
             };
-            set.insert(reference.name.clone());
-            if names.secrets.len() + names.config_maps.len() >= CONTENT_OBJECTS_MAX {
-                break;
-            }
+            set.insert(name.to_owned());
         }
         names
     }

@@ -155,6 +155,7 @@ const KNOWN_EXCEPTIONS: &[&str] = &[
     reasons::CONTENT_NOT_FOUND,
     reasons::CONTENT_NOT_PERMITTED,
     reasons::CONTENT_INVALID,
+    reasons::TOO_MANY_CONTENTS,
     reasons::FIELD_UNKNOWN,
     reasons::CONFIGURATION_ROLLED_BACK,
     reasons::CONFIGURATION_STALE,

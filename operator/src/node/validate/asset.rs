@@ -6,7 +6,7 @@ use finp2p_crds::condition::reasons;
 use finp2p_crds::resource_id::{ResourceId, ResourceType};
 use finp2p_crds::shared_asset::{Content, ContentKey};
 
-use super::{Asset, Finding, Local, Names, Verdict, first, name_is_disputed, sentence};
+use super::{Asset, Finding, Local, Names, Verdict, content, first, name_is_disputed, sentence};
 use crate::node::inputs::{Age, Inputs, Source, SourceKind};
 
 /// Every SharedAsset by name.
@@ -25,6 +25,7 @@ pub fn all<'a>(
                 object,
                 resource_id: None,
                 peer: None,
+                content_left_out: false,
                 verdict,
             };
             identify(&mut asset, local, names);
@@ -55,6 +56,7 @@ pub fn all<'a>(
         verdict.refused = disputed.or(own).or(refused).or(taken);
         verdict.unresolved = verdict.unresolved.take().or(unresolved);
     }
+    content::leave_out(&mut assets);
     assets
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use finp2p_crds::content::{OBJECTS_MAX, objects};
 use finp2p_crds::shared_asset::Content;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -16,8 +17,6 @@ use super::server::{Collection, Object, Server, ServerError};
 use crate::config::Stamp;
 use crate::config::content::{self, ContentError, ContentObject, SECRET};
 
-/// Most objects a node reads: each is a right in its Role and an open watch.
-pub const CONTENTS_MAX: usize = 256;
 /// So many refusals in a row are told: the operator may write the right a moment after the slice
 /// that needs it.
 const REFUSALS_TOLD: u32 = 4;
@@ -93,14 +92,13 @@ impl Contents {
         }
     }
 
-    /// Follows these and no others.
+    /// Follows these and no others. They are no more than the operator gave rights to: what is too
+    /// much it left out by the same function, which knows what is older.
     pub fn follow(&self, contents: &[&Content]) {
-        let wanted: BTreeSet<Name> = contents
-            .iter()
-            .filter_map(|content| content::object(content).ok())
-            .map(|(kind, reference)| (kind, reference.name.clone()))
+        let wanted: BTreeSet<Name> = objects(contents.iter().copied())
+            .into_iter()
+            .map(|(kind, name)| (kind, name.to_owned()))
             .collect();
-        let wanted: BTreeSet<Name> = wanted.into_iter().take(CONTENTS_MAX).collect();
         let mut state = self.slots.state();
         state.slots.retain(|name, slot| {
             let stays = wanted.contains(name);
@@ -171,7 +169,7 @@ impl Contents {
             return Err(ContentError::TooMany {
                 kind,
                 name,
-                max: CONTENTS_MAX,
+                max: OBJECTS_MAX,
             });
         };
         match &slot.held {

@@ -428,7 +428,10 @@ async fn no_more_objects_are_followed_than_a_node_may_read() {
     let many: Vec<Content> = (0..300).map(|n| secret(&format!("s{n:03}"))).collect();
     source.follow(&many.iter().collect::<Vec<_>>());
     let lists = |asked: &Asked| asked.path.ends_with("/secrets") && !asked.is_watch();
-    until("all lists", || fake.count(lists) == contents::CONTENTS_MAX).await;
+    until("all lists", || {
+        fake.count(lists) == finp2p_crds::content::OBJECTS_MAX
+    })
+    .await;
     let error = source.content(&many[299]).unwrap_err();
     assert!(error.to_string().contains("at most 256"), "{error}");
 }

@@ -62,6 +62,7 @@ fn is_about_content(finding: &Finding) -> bool {
         reasons::CONTENT_NOT_FOUND,
         reasons::CONTENT_NOT_PERMITTED,
         reasons::CONTENT_INVALID,
+        reasons::TOO_MANY_CONTENTS,
     ];
     about.contains(&finding.reason)
 }

@@ -154,11 +154,7 @@ fn node_programmed(scene: &Scene<'_, '_>, verdict: &Verdict) -> Draft {
         reasons::CONFIGURATION_STALE,
         reasons::CONFIGURATION_ROLLED_BACK,
     ] {
-        let said = report
-            .exceptions
-            .iter()
-            .find(|e| e.kind == "Node" && e.reason == reason);
-        if let Some(said) = said {
+        if let Some(said) = report.of_node(reason) {
             return Draft::new(
                 types::PROGRAMMED,
                 Truth::False,

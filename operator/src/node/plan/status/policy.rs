@@ -95,7 +95,33 @@ fn programmed(scene: &Scene<'_, '_>, policy: &Policy<'_>) -> Draft {
         );
     }
     let key = ObjectKey::new(POLICY, verdict);
-    scene.programmed("SharingPolicy", &key, verdict, verdict.unresolved.as_ref())
+    let programmed = scene.programmed("SharingPolicy", &key, verdict, verdict.unresolved.as_ref());
+    match rolled_back(scene) {
+        Some(rolled_back) if WOULD_GRANT.contains(&programmed.reason) => rolled_back,
+        _ => programmed,
+    }
+}
+
+/// The reasons of a policy by which the node grants, or is about to.
+const WOULD_GRANT: &[&str] = &[reasons::PROGRAMMED, reasons::NODE_BEHIND];
+
+/// While the node's configuration is one that went back in time no policy is in force as it is
+/// written: what it grants is granted where the former configuration granted it too, which nobody
+/// but the node knows. That is `False` and not `Stalled`: no edit of this object mends it, and a
+/// pipeline that waits for it goes on when somebody accepts. Assets say nothing of it: they are in the
+/// node as their status says, who may have them is the policies' word, and there may be ten thousand.
+fn rolled_back(scene: &Scene<'_, '_>) -> Option<Draft> {
+    let report = scene.inputs.report.as_ref()?;
+    let said = report.of_node(reasons::CONFIGURATION_ROLLED_BACK)?;
+    Some(Draft::new(
+        types::PROGRAMMED,
+        Truth::False,
+        reasons::CONFIGURATION_ROLLED_BACK,
+        format!(
+            "of what this grants, the node grants only what its former configuration granted as well; it says: {}",
+            said.message
+        ),
+    ))
 }
 
 fn peers(scene: &Scene<'_, '_>, selection: &Selection) -> String {
