@@ -4,10 +4,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# Build output and tools live in the user's cache folder, so that a fresh clone starts warm.
-# They are only ever a speed-up: delete the folder and everything still works.
+# Build output and tools live in the user's cache folder, and are only ever a speed-up: delete the folder
+# and everything still works. Build output is kept for each checkout by itself: cargo tells by the times
+# of files whether they changed, and would take what another checkout built for its own.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/finp2p
-export CARGO_BUILD_BUILD_DIR ?= $(CACHE)/build
+CHECKOUT := $(shell pwd -P | sha256sum | cut -c1-12)
+export CARGO_BUILD_BUILD_DIR ?= $(CACHE)/build/$(CHECKOUT)
 export CARGO_TERM_COLOR ?= never
 TOOLS := $(CACHE)/tools
 SUITE := tests/suites/run

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use finp2p_tests::binaries::binaries;
 use finp2p_tests::consortium::Consortium;
+use finp2p_tests::control_plane::interceptor::{Interceptor, Verdict};
 use finp2p_tests::control_plane::kstatus::verdicts;
 use finp2p_tests::control_plane::namespace::Namespace;
 use finp2p_tests::control_plane::{ControlPlane, Settings, condition};
 use finp2p_tests::http::{Answer, Api};
+use finp2p_tests::wait;
 use serde_json::{Value, json};
 
 const BOND: &str = "bank-a:102:ZZGREEN20318";
@@ -34,11 +36,19 @@ fn granted(reader: &Api) -> Result<(), String> {
         .ok_or(format!("{answer:?}"))
 }
 
+fn sequence(bank: &Namespace<'_>) -> Result<i64, String> {
+    let root = bank.get("sidecarconfigs", "bank-a")?;
+    let sequence = root["spec"]["root"]["sequence"].as_i64();
+    sequence.ok_or(format!("no sequence: {root}"))
+}
+
 #[test]
 fn a_policy_withdrawn_since_the_backup_stays_withdrawn_until_it_is_accepted() {
     let cluster = ControlPlane::start(Settings::default());
     let mut banks = Consortium::install(&cluster, &["bank-a", "bank-b"], &[]);
-    banks.start();
+    let account = banks.system.account(&format!("{}-operator", banks.release));
+    let interceptor = Interceptor::start(&cluster, &account);
+    banks.start_as(interceptor.identity());
     let bank_a = &banks.bank("bank-a").namespace;
     // Accounts that are in the backup: their tokens are good afterwards. The samples let `operations`
     // administer.
@@ -53,7 +63,28 @@ fn a_policy_withdrawn_since_the_backup_stays_withdrawn_until_it_is_accepted() {
     bank_a.until("the withdrawal", NOTICED, || refused(&reader));
     bank_a.until_condition("peerorganizations", "local", "Ready", "True");
 
+    // The worst order for the operator: it sees the older configuration, and knows of no policy yet.
+    interceptor.rule(
+        |asked| match asked.path.contains("/sharingpolicies") && !asked.is_write() {
+            true => Verdict::Refuse(500),
+            false => Verdict::Pass,
+        },
+    );
     cluster.restore(&backup);
+    let restored = sequence(bank_a).unwrap();
+    wait::until(
+        "the operator to see the older configuration",
+        NOTICED,
+        || {
+            let noticed = banks.operators()[0].printed().contains("went back in time");
+            let counted = sequence(&banks.bank("bank-a").namespace)? > restored;
+            (noticed || counted)
+                .then_some(())
+                .ok_or("nothing was seen".to_owned())
+        },
+    );
+    interceptor.pass();
+    let bank_a = &banks.bank("bank-a").namespace;
     let told = bank_a.until("word of the roll-back", NOTICED, || {
         refused(&reader)?; // meanwhile
         let local = bank_a.get("peerorganizations", "local")?;
@@ -63,6 +94,7 @@ fn a_policy_withdrawn_since_the_backup_stays_withdrawn_until_it_is_accepted() {
             .ok_or(text)
     });
     eprintln!("{told}");
+    assert_eq!(sequence(bank_a), Ok(restored), "it stands still");
     everybody_is_told(&banks);
     refused(&reader).unwrap();
     let again = bank_a.get("sharingpolicies", "bond-terms-to-distributors");

@@ -327,9 +327,15 @@ impl<'a> Consortium<'a> {
 
     /// Applies everything, starts operator and nodes, and waits until every object is ready.
     pub fn start(&mut self) {
+        let account = self.system.account(&format!("{}-operator", self.release));
+        self.start_as(&account);
+    }
+
+    /// The same with another kubeconfig for the operator: through an interceptor, for instance.
+    pub fn start_as(&mut self, operator: &Identity) {
         self.apply_members();
         self.apply_samples();
-        self.start_operator();
+        self.start_operator_as(operator);
         let organizations: Vec<String> = self.banks.keys().cloned().collect();
         for organization in &organizations {
             self.start_node(organization);
