@@ -220,7 +220,11 @@ fn a_folder_becomes_configured_nodes_and_a_signal_ends_them_in_good_order() {
     let endpoints = scene.endpoints();
     for bank in ["bank-a", "bank-b"] {
         let token = scene.state(&format!("{bank}/tokens"));
-        assert_eq!(fs::read_dir(token).unwrap().count(), 2, "one for each client");
+        assert_eq!(
+            fs::read_dir(token).unwrap().count(),
+            2,
+            "one for each client"
+        );
         let key = fs::metadata(scene.state(&format!("{bank}/store.key"))).unwrap();
         assert_eq!(key.permissions().mode() & 0o777, 0o600);
         assert_eq!(endpoints[bank]["ready"], false, "nothing answers there");
