@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use finp2p_tests::banks::Banks;
 use finp2p_tests::consortium::{Consortium, NODE_ACCOUNT};
 use finp2p_tests::control_plane::{ControlPlane, condition};
 use finp2p_wire::key::SigningKey;
@@ -27,7 +28,10 @@ pub fn measure() -> Vec<Row> {
     let cluster = ControlPlane::shared();
     let mut banks = Consortium::install(cluster, &["bank-a"], &[]);
     banks.apply_members();
-    banks.apply_samples();
+    let local = Banks::samples().join("bank-a/local.yaml");
+    let apply = ["apply", "-f", local.to_str().expect("a path")];
+    let applied = banks.bank("bank-a").namespace.kubectl(&apply, "");
+    applied.ok().expect("the local organization");
     let begun = Instant::now();
     fill(&banks);
     line(&format!(
@@ -50,15 +54,14 @@ pub fn measure() -> Vec<Row> {
     let resident = banks.operators()[0].resident_mib().expect("it runs");
 
     banks.operators()[0].stop().expect("it ends");
-    banks.operators().clear();
     let begun = Instant::now();
     banks.start_operator();
     finp2p_tests::wait::until("the operator to be ready", LONGEST, || {
-        let metrics = banks.probe("/metrics")?;
+        let metrics = banks.probe_of(1, "/metrics")?;
         let planned = metrics
             .lines()
             .any(|l| l.starts_with("finp2p_operator_reconciles_total{") && !l.ends_with(" 0"));
-        banks.probe("/readyz")?;
+        banks.probe_of(1, "/readyz")?;
         planned
             .then_some(())
             .ok_or("nothing was planned yet".to_owned())
