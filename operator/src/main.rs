@@ -12,6 +12,10 @@ use finp2p_operator::command;
 use finp2p_operator::keys::{certify, export, keygen};
 use jiff::Timestamp;
 
+/// Gives back what the plan of a large namespace took for a moment; the system's allocator keeps it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,

@@ -17,6 +17,8 @@ use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+/// What `kubectl apply` leaves on an object for itself.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Longest pause before a watch that failed begins again; the first is below a second.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -265,6 +267,10 @@ where
             Ok(mut object) => {
                 if !self.keeps_managers {
                     object.meta_mut().managed_fields = None;
+                    // The whole object once more, as text.
+                    if let Some(annotations) = &mut object.meta_mut().annotations {
+                        annotations.remove(LAST_APPLIED);
+                    }
                 }
                 let version = version(object.meta().resource_version.as_deref());
                 (object.name_any(), (version, Seen::Read(Arc::new(object))))
