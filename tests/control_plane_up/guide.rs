@@ -62,8 +62,8 @@ curl -s {metrics_a}/metrics
 curl -s {metrics_b}/metrics
 tail -n 5 {logs}/*.log
 
-The StatefulSets stay without pods: there is no machine for pods here, so the operator and the two
-sidecars are processes, with the arguments that their objects say.
+No pod runs: there is no machine for pods here, so the operator and the two sidecars are processes, with
+the arguments that their objects say. Deleting a StatefulSet does not end the process.
 Ctrl-C ends everything and removes what it made."#
     )
 }

@@ -217,9 +217,17 @@ impl Applier {
             self.is_current(&api, &root.config.name_any(), cache)
                 .await?;
         }
-        let (before, rest): (Vec<_>, Vec<_>) = writes
-            .into_iter()
-            .partition(|c| c.spec.slice.is_some() && c.metadata.generation == Some(1));
+        // A slice that the root names and that somebody deleted comes after the root: the node
+        // knows another of that name under the sequence of now.
+        let root = plan.root.as_ref();
+        let current = root.and_then(|root| cache.get(&root.config.name_any()));
+        let named = current.as_deref().and_then(|root| root.spec.root.as_ref());
+        let is_named = |c: &SidecarConfig| {
+            named.is_some_and(|root| root.slices.iter().any(|name| *name == c.name_any()))
+        };
+        let (before, rest): (Vec<_>, Vec<_>) = writes.into_iter().partition(|c| {
+            c.spec.slice.is_some() && c.metadata.generation == Some(1) && !is_named(c)
+        });
         let (root, edited): (Vec<_>, Vec<_>) =
             rest.into_iter().partition(|c| c.spec.root.is_some());
         for step in [before, root, edited] {

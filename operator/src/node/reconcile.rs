@@ -239,9 +239,11 @@ impl Keeper {
         // What went wrong with a write is no reason to leave users without a status.
         let told = self.report(&plan).await;
         let now = (self.world.clock)();
-        self.widening
-            .tell(&plan, &self.watched, &mut self.speaker, now)
-            .await;
+        if applied.is_ok() {
+            self.widening
+                .tell(&plan, &self.watched, &mut self.speaker, now)
+                .await;
+        }
         self.tell_undone(&plan).await;
         let obstacles = applied?;
         let obstacles_changed = self.meet(obstacles);

@@ -95,7 +95,10 @@ pub struct Told {
 pub struct Speaker {
     client: Client,
     namespace: String,
+    reporter: Reporter,
     recorder: Recorder,
+    /// The last Event: whom it is about, and what it says.
+    last: Option<(ObjectReference, String, Option<String>)>,
     /// Since when a status waits for the node, by kind and name.
     held: BTreeMap<(&'static str, String), Instant>,
     /// Objects that were refused, until it was told that they work again, by kind and name.
@@ -113,7 +116,9 @@ impl Speaker {
             instance: Some(instance.to_owned()),
         };
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
+            recorder: Recorder::new(client.clone(), reporter.clone()),
+            reporter,
+            last: None,
             client,
             namespace: namespace.to_owned(),
             held: BTreeMap::new(),
@@ -242,6 +247,13 @@ impl Speaker {
             return;
         };
         self.events_left = left;
+        // A recorder counts Events of one reason about one object as one, with the words of the
+        // first: what says something else is another Event.
+        let this = (reference.clone(), event.reason.clone(), event.note.clone());
+        if self.last.as_ref() != Some(&this) {
+            self.recorder = Recorder::new(self.client.clone(), self.reporter.clone());
+            self.last = Some(this);
+        }
         if let Err(error) = self.recorder.publish(event, reference).await {
             tracing::debug!(
                 namespace = self.namespace,

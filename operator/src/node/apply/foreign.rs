@@ -124,6 +124,9 @@ pub fn cleaning(kind: &str, live: &DynamicObject) -> Option<Value> {
 
 /// Who wrote what, as a clause: `kubectl-patch wrote spec.externalIPs`.
 pub fn clause(additions: &[Addition]) -> String {
+    if additions.is_empty() {
+        return "somebody wrote what is the operator's".to_owned();
+    }
     let mut by_manager: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for addition in additions {
         let fields = by_manager.entry(&addition.manager).or_default();

@@ -18,8 +18,10 @@ use super::{APPLIED_ANNOTATION, Applier, FIELD_MANAGER, News, Problem};
 use crate::node::observe::Kind;
 use crate::node::observe::cache::Cache;
 
-/// What others write into one object is undone at most this often: against a controller that
-/// writes it again and again nobody wins, and somebody must be told.
+/// What others write into one object is undone at once so often: a person tries some things.
+const UNDO_AT_ONCE: u32 = 5;
+/// After that it is undone at most this often, until it stayed away for as long: against a
+/// controller that writes it again and again nobody wins, and somebody must be told.
 const UNDO_PAUSE: Duration = Duration::from_secs(30);
 /// Where what is wanted can be said.
 const CURE: &str = "what the node needs is said under node of the PeerOrganization (podTemplate, service, networkPolicy); for anything else make objects of your own";
@@ -28,6 +30,8 @@ const CURE: &str = "what the node needs is said under node of the PeerOrganizati
 #[derive(Debug)]
 pub(super) struct Undone {
     at: Instant,
+    /// How often, each soon after the one before.
+    times: u32,
     /// It came back: a sentence that stands until it stays away.
     again: Option<String>,
 }
@@ -54,6 +58,11 @@ impl Applier {
                 .map_err(|error| Problem::of(what(), error))?,
         };
         let key = (kind.clone(), name.clone());
+        // What was written before and is another now, somebody else changed.
+        let written_before = self
+            .settled
+            .get(&key)
+            .is_some_and(|(planned, _)| *planned == hash);
         let mut as_planned = None;
         let mut found = Vec::new();
         if let Some(existing) = &existing {
@@ -65,9 +74,13 @@ impl Applier {
                 as_planned = Some(existing.clone());
             }
         }
+        let put_back = written_before && existing.is_some() && as_planned.is_none();
         let live = match as_planned {
             Some(live) => live,
             None => {
+                if put_back {
+                    self.may_undo(&key, &found)?;
+                }
                 let mut params = PatchParams::apply(FIELD_MANAGER);
                 // What is ours is put back as planned, whoever changed it.
                 params.force = existing.is_some();
@@ -82,6 +95,9 @@ impl Applier {
         if found.is_empty() {
             // Whose fields they are may only be known after we wrote ours.
             found.clone_from(&left);
+        }
+        if put_back && left.is_empty() {
+            return self.tell_undone(key, planned.object_ref(&()), &found);
         }
         if found.is_empty() {
             return self.rest(&key);
@@ -117,7 +133,9 @@ impl Applier {
     /// Whether the last time is long enough ago; if not, that is told.
     fn may_undo(&mut self, key: &(String, String), found: &[Addition]) -> Result<(), Problem> {
         let recent = self.undone.get_mut(key);
-        let Some(undone) = recent.filter(|undone| undone.at.elapsed() < UNDO_PAUSE) else {
+        let too_often =
+            |undone: &&mut Undone| undone.at.elapsed() < UNDO_PAUSE && undone.times >= UNDO_AT_ONCE;
+        let Some(undone) = recent.filter(too_often) else {
             return Ok(());
         };
         let (kind, name) = key;
@@ -168,10 +186,14 @@ impl Applier {
         object: ObjectReference,
         found: &[Addition],
     ) -> Result<(), Problem> {
-        let before = self
-            .undone
-            .get(&key)
-            .and_then(|undone| undone.again.clone());
+        let last = self.undone.get(&key);
+        let before = last.and_then(|undone| undone.again.clone());
+        let recent = last.filter(|undone| undone.at.elapsed() < UNDO_PAUSE);
+        let times = match &before {
+            // It has come back before: from here on each time waits.
+            Some(_) => UNDO_AT_ONCE,
+            None => recent.map_or(1, |undone| undone.times.saturating_add(1)),
+        };
         let (kind, name) = &key;
         let text = format!(
             "{kind} {name} was changed, and that is undone: {}; {CURE}",
@@ -181,6 +203,7 @@ impl Applier {
         self.news.push(News { object, note: text });
         let undone = Undone {
             at: Instant::now(),
+            times,
             again: before.clone(),
         };
         self.undone.insert(key, undone);

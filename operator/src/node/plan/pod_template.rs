@@ -101,28 +101,45 @@ impl Private {
     fn check_source(&self, field: &str, source: &Value) -> Result<(), String> {
         let text = |key: &str| source.get(key).and_then(Value::as_str);
         match field {
-            // A volume says secretName, everything else name.
             "secret" | "secretRef" | "secretKeyRef" | "nodePublishSecretRef" => {
-                let named = text("secretName").or(text("name"));
-                let mut secrets = self.secrets.iter();
-                match secrets.find(|(name, _)| Some(name.as_str()) == named) {
-                    Some((name, what)) => Err(format!(
-                        "reads Secret {name}, {what}, into the pod: it is for the operator and the sidecar alone, leave it out"
-                    )),
-                    None => Ok(()),
-                }
+                self.check_secret(text("secretName").or(text("name")))
             }
-            "persistentVolumeClaim" if text("claimName") == Some(&self.claim) => Err(format!(
-                "mounts the claim {} of the private store: it is the sidecar's alone, leave it out",
-                self.claim
-            )),
+            "persistentVolumeClaim" if text("claimName") == Some(&self.claim) => Err(self.mounted()),
+            // A volume made as a copy of it.
+            "dataSource" | "dataSourceRef" if text("name") == Some(&self.claim) => {
+                Err(self.mounted())
+            }
             // For another audience (a vault) it opens nothing of the node's.
-            "serviceAccountToken" if text("audience").is_none() => Err(
-                "takes the node's token for the API server, which is the sidecar's alone: name the audience of whom it is for, or leave it out".to_owned(),
+            "serviceAccountToken" if !text("audience").is_some_and(is_elsewhere) => Err(
+                "takes the node's token for the API server or for a node, which is the sidecar's alone: name the audience of whom else it is for, or leave it out".to_owned(),
             ),
-            _ => Ok(()),
+            _ => self.check_secret(text("secretName")),
         }
     }
+
+    fn check_secret(&self, named: Option<&str>) -> Result<(), String> {
+        let mut secrets = self.secrets.iter();
+        match secrets.find(|(name, _)| Some(name.as_str()) == named) {
+            Some((name, what)) => Err(format!(
+                "reads Secret {name}, {what}, into the pod: it is for the operator and the sidecar alone, leave it out"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn mounted(&self) -> String {
+        format!(
+            "mounts the claim {} of the private store: it is the sidecar's alone, leave it out",
+            self.claim
+        )
+    }
+}
+
+/// Whether an audience is neither the API server, by one of its usual names, nor a node's local API.
+fn is_elsewhere(audience: &str) -> bool {
+    let is_api_server = audience.is_empty() || audience.contains("kubernetes.default");
+    let is_node = audience.starts_with("finp2p-") && audience.ends_with("-api");
+    !is_api_server && !is_node
 }
 
 fn check_container(list: &str, container: &Value) -> Result<(), String> {

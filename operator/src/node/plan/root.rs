@@ -61,7 +61,9 @@ pub fn build(
     let edited = former != Some(&root) || slices.iter().any(|slice| slice.changed);
     let counts = edited && (sequence == 0 || !went_back(inputs, sequence));
     let root = Root {
-        sequence: (sequence + i64::from(counts)).max(least_sequence(local)),
+        sequence: sequence
+            .saturating_add(i64::from(counts))
+            .max(least_sequence(local)),
         ..root
     };
     let mut config = SidecarConfig {

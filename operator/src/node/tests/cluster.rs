@@ -173,6 +173,34 @@ fn an_overlay_cannot_reach_what_is_the_sidecars_or_leave_the_pod() {
             "token for the API server",
         ),
         (
+            json!({"spec": {"volumes": [{"name": "v", "azureFile": {"secretName": "finp2p-issuer", "shareName": "s"}}]}}),
+            "the issuing key",
+        ),
+        (
+            json!({"spec": {"volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": {
+                "dataSource": {"kind": "PersistentVolumeClaim", "name": "state-finp2p-bank-a-0"}}}}}]}}),
+            "the claim state-finp2p-bank-a-0",
+        ),
+        (
+            json!({"spec": {"volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": {
+                "dataSourceRef": {"kind": "PersistentVolumeClaim", "name": "state-finp2p-bank-a-0"}}}}}]}}),
+            "the claim state-finp2p-bank-a-0",
+        ),
+        (
+            json!({"spec": {"volumes": [{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t", "audience": ""}}]}}]}}),
+            "token for the API server",
+        ),
+        (
+            json!({"spec": {"volumes": [{"name": "v", "projected": {"sources": [{"serviceAccountToken": {
+                "path": "t", "audience": "https://kubernetes.default.svc"}}]}}]}}),
+            "token for the API server",
+        ),
+        (
+            json!({"spec": {"volumes": [{"name": "v", "projected": {"sources": [{"serviceAccountToken": {
+                "path": "t", "audience": "finp2p-bank-a-api"}}]}}]}}),
+            "or for a node",
+        ),
+        (
             json!({"spec": {"serviceAccountName": "other"}}),
             "spec.serviceAccountName",
         ),
