@@ -243,6 +243,8 @@ impl Keeper {
             self.widening
                 .tell(&plan, &self.watched, &mut self.speaker, now)
                 .await;
+        } else {
+            self.widening.wait();
         }
         self.tell_undone(&plan).await;
         let obstacles = applied?;

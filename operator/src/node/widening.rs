@@ -19,6 +19,8 @@ pub const REASON: &str = "AccessWidened";
 #[derive(Debug, Default)]
 pub struct Widening {
     before: Option<Facts>,
+    /// A plan was written in part: what it widens is told when the rest is, whatever is left to write.
+    waits: bool,
 }
 
 impl Widening {
@@ -36,6 +38,11 @@ impl Widening {
         self.before = root.map(|root| diff::facts_of(&root.organization_id, entries));
     }
 
+    /// Takes note that a plan could not be applied whole.
+    pub fn wait(&mut self) {
+        self.waits = true;
+    }
+
     /// Tells what a plan that was applied lets others see that they did not before.
     pub async fn tell(
         &mut self,
@@ -44,9 +51,11 @@ impl Widening {
         speaker: &mut Speaker,
         now: Timestamp,
     ) {
-        if self.before.is_some() && !plan.slices.iter().any(|slice| slice.changed) {
+        let changed = plan.slices.iter().any(|slice| slice.changed);
+        if self.before.is_some() && !changed && !self.waits {
             return;
         }
+        self.waits = false;
         let Some(after) = diff::facts(plan) else {
             return;
         };
