@@ -12,6 +12,9 @@ pub const SLICE_MAX_ENTRIES: usize = 256;
 pub const SLICE_MAX_BYTES: usize = 256 * 1024;
 /// Most slices in one set: 4096 × 256 entries is a hundred times the scale goal.
 pub const SET_MAX_SLICES: usize = 4096;
+/// Most marks in [`Root::lineage`]: a node that was away for so many edits can still tell that they go
+/// on from what it had, and a root stays small beside the certificates it may hold (10 KiB).
+pub const LINEAGE_MAX: usize = 512;
 /// Word for the node itself in [`Exception::kind`].
 pub const NODE: &str = "Node";
 /// Most exceptions and peers in a node's report.
@@ -83,6 +86,10 @@ pub struct Root {
     /// Only grows; a lower one than the node has seen is a rolled-back configuration.
     #[schemars(range(min = 1))]
     pub sequence: i64,
+    /// Marks of the last sequences, oldest first, the last one of this sequence: what each of them made of the one before. A node whose newest configuration is not among them has one that went back in time and was counted on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 512), inner(length(min = 16, max = 16)), extend("x-kubernetes-list-type" = "atomic"))]
+    pub lineage: Vec<String>,
     /// Certificates of this node and of the issuing key (COSE_Sign1, base64): all that are valid now, and past ones of record keys with what certifies them.
     #[serde(default)]
     #[schemars(length(max = 64), inner(length(max = 4096)))]
@@ -100,6 +107,16 @@ pub struct Root {
     #[serde(default)]
     #[schemars(length(max = 4096), inner(length(min = 1, max = 253)))]
     pub slices: Vec<String>,
+}
+
+impl Root {
+    /// The mark of a sequence; `None` of one that the lineage does not reach, or that is yet to come.
+    #[must_use]
+    pub fn mark(&self, sequence: i64) -> Option<&str> {
+        let back = usize::try_from(self.sequence.checked_sub(sequence)?).ok()?;
+        let position = self.lineage.len().checked_sub(back)?.checked_sub(1)?;
+        self.lineage.get(position).map(String::as_str)
+    }
 }
 
 /// Bounds of the node, all given: defaults are the plan's.
@@ -249,4 +266,23 @@ pub struct Exception {
     /// One sentence; no private data.
     #[schemars(length(max = 1024))]
     pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lineage_ends_with_the_mark_of_the_sequence_of_now() {
+        let root = Root {
+            sequence: 7,
+            lineage: ["five", "six", "seven"].map(str::to_owned).to_vec(),
+            ..Root::default()
+        };
+        let marks = [i64::MIN, 4, 5, 6, 7, 8, i64::MAX].map(|sequence| root.mark(sequence));
+        let known = [Some("five"), Some("six"), Some("seven")];
+        assert_eq!(marks[2..5], known);
+        assert!(marks[..2].iter().chain(&marks[5..]).all(Option::is_none));
+        assert_eq!(Root::default().mark(0), None);
+    }
 }

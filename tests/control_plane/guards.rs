@@ -49,16 +49,7 @@ fn an_administrator_writes_no_configuration_and_the_operator_goes_on_writing_it(
     // A user's edit still reaches the node: the operator writes, and the node reports.
     let policy = "bond-settlement-to-distributors";
     for purpose in ["custody", "settlement"] {
-        let edit = json!({"spec": {"purposes": [purpose]}}).to_string();
-        let patch = [
-            "patch",
-            "sharingpolicy",
-            policy,
-            "--type=merge",
-            "-p",
-            &edit,
-        ];
-        bank_a.kubectl(&patch, "").ok().unwrap();
+        bank_a.edit_spec("sharingpolicy", policy, json!({"purposes": [purpose]}));
         bank_a.until("the edit to be in the configuration", EDIT, || {
             let slices = bank_a.list("sidecarconfigs")?;
             let text = json!(slices).to_string();

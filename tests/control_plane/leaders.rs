@@ -32,17 +32,8 @@ fn sequence(namespace: &Namespace) -> Result<u64, String> {
 
 /// Edits the policy and waits until a slice says so.
 fn edit(namespace: &Namespace, field: &str) {
-    let patch = json!({"spec": {"fields": ["/isin", field]}}).to_string();
     let policy = "bond-terms-to-distributors";
-    let patch = [
-        "patch",
-        "sharingpolicy",
-        policy,
-        "--type=merge",
-        "-p",
-        &patch,
-    ];
-    namespace.kubectl(&patch, "").ok().unwrap();
+    namespace.edit_spec("sharingpolicy", policy, json!({"fields": ["/isin", field]}));
     namespace.until("the edit", SEEN, || {
         let configs = json!(namespace.list("sidecarconfigs")?).to_string();
         configs

@@ -33,16 +33,7 @@ fn a_root_made_anew_brings_nothing_back_that_was_withdrawn_until_a_person_says_s
     let bank_a = &banks.bank("bank-a").namespace;
     bank_a.until("the bond at its reader", EDIT, || status(&reader, 200));
     for field in ["/isin", "/name", "/issuer"] {
-        let patch = json!({"spec": {"fields": [field]}}).to_string();
-        let edit = [
-            "patch",
-            "sharingpolicy",
-            POLICY,
-            "--type=merge",
-            "-p",
-            &patch,
-        ];
-        bank_a.kubectl(&edit, "").ok().expect("the edit");
+        bank_a.edit_spec("sharingpolicy", POLICY, json!({"fields": [field]}));
         bank_a.until_condition("sharingpolicies", POLICY, "Ready", "True");
     }
     let gone = bank_a.kubectl(&["delete", "sharingpolicies", "--all"], "");

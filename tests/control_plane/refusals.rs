@@ -80,16 +80,7 @@ fn refuse(is_concerned: bool, code: u16) -> Verdict {
 
 /// An edit of the policy that the operator can only obey by writing a slice.
 fn edit(namespace: &Namespace, field: &str) {
-    let patch = json!({"spec": {"fields": ["/isin", field]}}).to_string();
-    let patch = [
-        "patch",
-        "sharingpolicy",
-        POLICY,
-        "--type=merge",
-        "-p",
-        &patch,
-    ];
-    namespace.kubectl(&patch, "").ok().unwrap();
+    namespace.edit_spec("sharingpolicy", POLICY, json!({"fields": ["/isin", field]}));
 }
 
 /// Whether nodes are told of the edit, and its author of that.

@@ -120,6 +120,69 @@ fn a_policy_withdrawn_since_the_backup_stays_withdrawn_until_it_is_accepted() {
     assert_eq!(ready.as_deref(), Ok("ready\n"));
 }
 
+#[test]
+fn counting_on_from_the_backup_while_the_node_is_away_brings_nothing_back_either() {
+    let cluster = ControlPlane::start(Settings::default());
+    let mut banks = Consortium::install(&cluster, &["bank-a", "bank-b"], &[]);
+    banks.start();
+    let reader = banks.bank("bank-b").api("trading");
+    let operations = banks.bank("bank-a").api("operations");
+    let bank_a = &banks.bank("bank-a").namespace;
+    bank_a.until("the bond at its reader", NOTICED, || granted(&reader));
+    let backup = cluster.back_up();
+    let gone = bank_a.kubectl(&["delete", "sharingpolicies", "--all"], "");
+    gone.ok().expect("the policies go");
+    bank_a.until("the withdrawal", NOTICED, || refused(&reader));
+    bank_a.until_condition("peerorganizations", "local", "Ready", "True");
+    let remembered = sequence(bank_a).unwrap();
+
+    // Nobody is there who knows of it: the node is away, and the operator is another.
+    for process in [
+        banks.node("bank-a").take().expect("the node runs"),
+        banks.operators().remove(0),
+    ] {
+        drop(process);
+    }
+    cluster.restore(&backup);
+    let bank_a = &banks.bank("bank-a").namespace;
+    assert!(sequence(bank_a).unwrap() < remembered);
+    banks.start_operator();
+    let bank_a = &banks.bank("bank-a").namespace;
+    for edit in 0.. {
+        let before = sequence(bank_a).unwrap();
+        if before > remembered {
+            break;
+        }
+        let label = format!("edit={edit}");
+        let edit = ["label", "sharedassets", "--all", "--overwrite", &label];
+        bank_a.kubectl(&edit, "").ok().expect("an edit");
+        bank_a.until("the edit to count", NOTICED, || {
+            let counted = sequence(bank_a)?;
+            (counted > before).then_some(()).ok_or(counted.to_string())
+        });
+    }
+
+    banks.start_node("bank-a");
+    let bank_a = &banks.bank("bank-a").namespace;
+    bank_a.until("word of the roll-back", NOTICED, || {
+        if granted(&reader).is_ok() {
+            panic!("what was withdrawn is served again");
+        }
+        let local = bank_a.get("peerorganizations", "local")?;
+        let ready = condition(&local, "Ready", "False")?;
+        (ready["reason"] == "ConfigurationRolledBack")
+            .then_some(())
+            .ok_or(ready.to_string())
+    });
+    bank_a.until("an answer of the node", NOTICED, || refused(&reader));
+    let accepted = operations.post("/v1/configuration/accept", &json!({}));
+    assert_eq!(accepted.expect("an answer").body["accepted"], true);
+    bank_a.until("what the restored objects grant", NOTICED, || {
+        granted(&reader)
+    });
+    bank_a.until_condition("peerorganizations", "local", "Ready", "True");
+}
+
 fn policies(bank: &Namespace<'_>) -> Result<Vec<Value>, String> {
     let policies = bank.list("sharingpolicies")?;
     (!policies.is_empty())

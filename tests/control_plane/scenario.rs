@@ -40,17 +40,9 @@ fn three_banks_share_by_manifests_and_an_edit_is_obeyed() {
     assert_eq!(codes(&fetch(&bank_c, BOND)), json!(7104));
 
     let bank_a = &banks.bank("bank-a").namespace;
-    let without = json!({"spec": {"fields": ["/isin", "/name"]}}).to_string();
     let policy = "bond-terms-to-distributors";
-    let patch = [
-        "patch",
-        "sharingpolicy",
-        policy,
-        "--type=merge",
-        "-p",
-        &without,
-    ];
-    bank_a.kubectl(&patch, "").ok().expect("the edit");
+    let without = json!({"fields": ["/isin", "/name"]});
+    bank_a.edit_spec("sharingpolicy", policy, without);
     bank_a.until("the edit to be obeyed", EDIT, || {
         match fetch(&bank_b, BOND) {
             answer if answer.status == 200 && coupon(&answer).is_none() => Ok(()),
@@ -151,9 +143,7 @@ fn a_wrong_manifest_of_each_kind_is_told_and_hurts_nobody_and_mending_heals() {
             continue;
         }
         let mend: Value = serde_json::from_str(mend).expect("JSON");
-        let patch = json!({"spec": mend}).to_string();
-        let edited = bank_a.kubectl(&["patch", kind, name, "--type=merge", "-p", &patch], "");
-        edited.ok().expect("the mend");
+        bank_a.edit_spec(kind, name, mend);
         bank_a.until_condition(kind, name, "Ready", "True");
     }
 }

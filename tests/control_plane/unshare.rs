@@ -226,15 +226,8 @@ fn a_namespace_with_a_node_ends_with_everything_in_it() {
     assert!(banks.operators()[0].ended().is_none(), "the operator ended");
     // The others are kept as before.
     let bank_b = &banks.bank("bank-b").namespace;
-    let patch = [
-        "patch",
-        "peerorganization",
-        "local",
-        "--type=merge",
-        "-p",
-        r#"{"spec": {"node": {"limits": {"requestsPerSecond": 77}}}}"#,
-    ];
-    bank_b.kubectl(&patch, "").ok().unwrap();
+    let limits = json!({"node": {"limits": {"requestsPerSecond": 77}}});
+    bank_b.edit_spec("peerorganization", "local", limits);
     bank_b.until("the edit next door", SEEN, || {
         let root = bank_b.get("sidecarconfigs", "bank-b")?;
         let text = root["spec"].to_string();

@@ -256,7 +256,10 @@ impl Applier {
         name: &str,
         cache: &Cache<SidecarConfig>,
     ) -> Result<(), Problem> {
-        let sequence = |config: &SidecarConfig| Some(config.spec.root.as_ref()?.sequence);
+        let sequence = |config: &SidecarConfig| {
+            let root = config.spec.root.as_ref()?;
+            Some((root.sequence, root.lineage.last().cloned()))
+        };
         let there = api.get_opt(name).await;
         let there = there.map_err(|error| Problem::of(format!("SidecarConfig {name}"), error))?;
         let known = cache.get(name);

@@ -1,7 +1,7 @@
 //! The plan: validated objects in, configuration and statuses out.
 //!
 //! [`entry`] turns accepted objects into entries, [`slice`] spreads them over stable buckets,
-//! [`root`] names the set, [`certificate`] chooses what to keep and what to sign, and
+//! [`root`] names the set and [`lineage`] what it stems from, [`certificate`] chooses what to keep and what to sign, and
 //! [`status`] tells each object how it fares. [`boundary`] finds the next moment at which
 //! the same inputs give another answer. [`owned`] lists what the node needs of a cluster beside
 //! its configuration: [`stateful_set`], [`service`], [`rbac`], [`network_policy`].
@@ -9,6 +9,7 @@
 pub mod boundary;
 pub mod certificate;
 pub mod entry;
+pub mod lineage;
 pub mod names;
 pub mod network_policy;
 pub mod owned;

@@ -5,6 +5,7 @@ mod certificate;
 mod cluster;
 mod content;
 mod golden;
+mod lineage;
 mod local;
 mod organization;
 mod policy;

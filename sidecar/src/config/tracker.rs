@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use finp2p_crds::sidecar_config::{LINEAGE_MAX, Root};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Applied, Incomplete};
@@ -17,6 +18,9 @@ pub struct Remembered {
     pub uid: String,
     /// Its sequence.
     pub sequence: i64,
+    /// Its mark in the root's lineage; `None` where the root had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
 }
 
 /// What is kept on the node's volume.
@@ -194,22 +198,24 @@ impl Tracker {
         self.applied = Some(Arc::new(candidate));
     }
 
-    /// The remembered sequence, if the candidate is older or of another past: a lower sequence,
-    /// another root, or a slice of the same set at a lower generation or with another content at
-    /// the same one. Once it went back, only a higher sequence shows that the newcomer knows of
-    /// what was applied here.
+    /// The remembered sequence, if the candidate is older or of another past: a lower sequence, one
+    /// that was not counted on from what was applied here, another root, or a slice of the same set
+    /// at a lower generation or with another content at the same one. Once it went back, only a
+    /// higher sequence shows that the newcomer knows of what was applied here.
     fn goes_back(&self, candidate: &Applied) -> Option<i64> {
         let remembered = self.remembered.as_ref()?;
-        if candidate.root.sequence != remembered.sequence {
-            return (candidate.root.sequence < remembered.sequence).then_some(remembered.sequence);
-        }
-        // After a restore of the control plane objects come back under new uids.
-        let other_root = candidate.uid != remembered.uid;
-        let forked = || {
-            let applied = self.applied.as_ref();
-            applied.is_some_and(|applied| candidate.forks_from(applied))
-        };
-        (other_root || self.rolled_back.is_some() || forked()).then_some(remembered.sequence)
+        let back = candidate.root.sequence < remembered.sequence
+            || is_of_another_past(&candidate.root, remembered)
+            || (candidate.root.sequence == remembered.sequence && {
+                // After a restore of the control plane objects come back under new uids.
+                let other_root = candidate.uid != remembered.uid;
+                let forked = || {
+                    let applied = self.applied.as_ref();
+                    applied.is_some_and(|applied| candidate.forks_from(applied))
+                };
+                other_root || self.rolled_back.is_some() || forked()
+            });
+        back.then_some(remembered.sequence)
     }
 
     fn age(&self, now: Timestamp, max_seconds: i64) -> Age {
@@ -228,9 +234,23 @@ impl Tracker {
 }
 
 fn remembered(applied: &Applied) -> Remembered {
+    let sequence = applied.root.sequence;
     Remembered {
         uid: applied.uid.clone(),
-        sequence: applied.root.sequence,
+        sequence,
+        mark: applied.root.mark(sequence).map(str::to_owned),
+    }
+}
+
+/// Whether the lineage of a root shows that it was not counted on from what is remembered, or is too
+/// long to show that it was. A short one that begins later is what a person asked for by annotation.
+fn is_of_another_past(root: &Root, remembered: &Remembered) -> bool {
+    let Some(mine) = remembered.mark.as_deref() else {
+        return false;
+    };
+    match root.mark(remembered.sequence) {
+        Some(mark) => mark != mine,
+        None => root.lineage.len() >= LINEAGE_MAX,
     }
 }
 

@@ -131,9 +131,10 @@ pub fn warnings(standing: &Standing) -> Vec<Exception> {
             "no client may accept it at the node (none has the verb Administer in both), so"
         };
         let message = format!(
-            "the configuration is older than one this node had: only what both grant is served; \
-             {accept} annotate the local PeerOrganization with {SEQUENCE_ANNOTATION} above {}",
-            newer.root.sequence
+            "the configuration is older than one this node had, or does not go on from it: only \
+             what both grant is served; {accept} annotate the local PeerOrganization with \
+             {SEQUENCE_ANNOTATION} above {}",
+            newer.root.sequence.max(standing.applied.root.sequence)
         );
         warnings.push(node(reasons::CONFIGURATION_ROLLED_BACK, &message));
     }

@@ -28,18 +28,9 @@ fn edit(banks: &Consortium, reader: &Api, with_coupon: bool) {
         true => &["/isin", "/terms/coupon"],
         false => &["/isin"],
     };
-    let patch = json!({"spec": {"fields": fields}}).to_string();
     let policy = "bond-terms-to-distributors";
-    let patch = [
-        "patch",
-        "sharingpolicy",
-        policy,
-        "--type=merge",
-        "-p",
-        &patch,
-    ];
     let bank_a = &banks.bank("bank-a").namespace;
-    bank_a.kubectl(&patch, "").ok().expect("the edit");
+    bank_a.edit_spec("sharingpolicy", policy, json!({"fields": fields}));
     bank_a.until("the edit to be obeyed", RETURN, || {
         let answer = fetch(reader);
         let coupon = answer.body.pointer("/data/terms/coupon").is_some();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use finp2p_tests::consortium::{Consortium, NODE_ACCOUNT};
 use finp2p_tests::control_plane::ControlPlane;
 use finp2p_tests::control_plane::api_audit_log::Event;
+use serde_json::json;
 
 /// Statuses settle, reports come at most every five seconds, and caches have been filled.
 const SETTLED: Duration = Duration::from_secs(12);
@@ -53,10 +54,9 @@ fn idle_writes_nothing_and_an_ordinary_edit_a_handful() {
     );
 
     let mark = log.mark();
-    let edit = r#"{"spec": {"fields": ["/isin", "/name", "/issuer"]}}"#;
     let policy = "bond-terms-to-distributors";
-    let patch = ["patch", "sharingpolicy", policy, "--type=merge", "-p", edit];
-    bank_a.kubectl(&patch, "").ok().expect("the edit");
+    let edit = json!({"fields": ["/isin", "/name", "/issuer"]});
+    bank_a.edit_spec("sharingpolicy", policy, edit);
     bank_a.until_condition("sharingpolicies", policy, "Ready", "True");
     let mut written = writes(&of_all(mark));
     written.retain(|line| !line.contains("leases") && !line.contains("events"));

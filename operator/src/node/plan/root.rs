@@ -5,16 +5,20 @@
 //! back in time, at the price of one more small write for an edit. The root is written before
 //! the slices that were edited: after a crash in between, the next plan finds them changed and
 //! counts again, so the sequence is never behind what is configured.
+//!
+//! Its lineage tells what was counted on from what: [`lineage`](super::lineage).
 
 use finp2p_crds::peer_organization::Node;
 use finp2p_crds::sidecar_config::{NodeLimits, Root};
-use finp2p_crds::{GROUP, SEQUENCE_ANNOTATION, SidecarConfig, SidecarConfigSpec, VERSION};
+use finp2p_crds::{
+    GROUP, PeerOrganization, SEQUENCE_ANNOTATION, SidecarConfig, SidecarConfigSpec, VERSION,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use super::Planned;
 use super::certificate::Certificates;
 use super::names::MANAGED_BY;
 use super::slice::{Set, written};
+use super::{Planned, lineage};
 use crate::node::history::is_rolled_back;
 use crate::node::inputs::Inputs;
 use crate::node::validate::Local;
@@ -44,6 +48,7 @@ pub fn build(
         network: local.node.network.clone(),
         incarnation: incarnation(local.node),
         sequence,
+        lineage: former.map(|root| root.lineage.clone()).unwrap_or_default(),
         certificates: certificates.current.clone(),
         limits: limits(local.node),
         api: local
@@ -60,11 +65,12 @@ pub fn build(
     };
     let edited = former != Some(&root) || slices.iter().any(|slice| slice.changed);
     let counts = edited && (sequence == 0 || !went_back(inputs, sequence));
-    let root = Root {
-        sequence: sequence
-            .saturating_add(i64::from(counts))
-            .max(least_sequence(local)),
-        ..root
+    let root = match asked_sequence(local.object) {
+        // Whoever asks for a higher one says that this configuration is the newest, whatever it
+        // stems from.
+        Ok(Some(asked)) if asked > sequence => lineage::begin(root, asked, slices),
+        _ if counts => lineage::go_on(root, slices),
+        _ => root,
     };
     let mut config = SidecarConfig {
         metadata: metadata(inputs, None, local.id.clone()),
@@ -91,13 +97,25 @@ fn went_back(inputs: &Inputs, sequence: i64) -> bool {
     known > sequence || is_rolled_back(inputs.report.as_ref())
 }
 
-/// The sequence that a person asked for, or none.
-fn least_sequence(local: &Local<'_>) -> i64 {
-    /// Room for as many edits as there will ever be.
-    const LEAST_MAX: i64 = 1 << 52;
-    let annotations = local.object.metadata.annotations.as_ref();
-    let asked = annotations.and_then(|all| all.get(SEQUENCE_ANNOTATION)?.parse::<i64>().ok());
-    asked.map_or(0, |asked| asked.clamp(0, LEAST_MAX))
+/// Highest sequence that can be asked for: leaves room for as many edits as there will ever be.
+const ASKED_MAX: i64 = 1 << 52;
+
+/// The sequence that a person asked for by annotation.
+///
+/// # Errors
+/// A sentence, when what the annotation says cannot be obeyed.
+pub fn asked_sequence(local: &PeerOrganization) -> Result<Option<i64>, String> {
+    let annotations = local.metadata.annotations.as_ref();
+    let Some(asked) = annotations.and_then(|all| all.get(SEQUENCE_ANNOTATION)) else {
+        return Ok(None);
+    };
+    let number = asked.parse().ok();
+    match number.filter(|number| (1..=ASKED_MAX).contains(number)) {
+        Some(number) => Ok(Some(number)),
+        None => Err(format!(
+            "annotation {SEQUENCE_ANNOTATION} is not obeyed: it must be a whole number from 1 to {ASKED_MAX}, above the sequence of now. Correct it, or take it away"
+        )),
+    }
 }
 
 /// The node's incarnation.

@@ -13,6 +13,7 @@ use finp2p_wire::key::PublicKey;
 use super::{Finding, Local, Organization, Verdict, first, name_is_disputed, sentence};
 use crate::node::inputs::{Age, Claim, Dialling, Inputs, IssuingCertificate, SignerState};
 use crate::node::plan::owned::Parts;
+use crate::node::plan::root::asked_sequence;
 
 /// The local organization, or why there is none; the parts of its node that a mistake keeps from
 /// being built; every PeerOrganization by name.
@@ -352,6 +353,7 @@ type Home<'h> = (&'h Inputs, &'h Local<'h>, &'h Parts);
 const LOCAL_REFS: &[fn(&Home<'_>) -> Option<Finding>] = &[
     siblings_differ,
     node_is_mistaken,
+    sequence_is_mistaken,
     cluster_is_obstructed,
     signer_is_missing,
     address_is_pending,
@@ -360,6 +362,11 @@ const LOCAL_REFS: &[fn(&Home<'_>) -> Option<Finding>] = &[
 /// A part of `node` that no pod could be made of. What runs goes on as it was.
 fn node_is_mistaken((_, _, parts): &Home<'_>) -> Option<Finding> {
     Some(Finding::new(reasons::INVALID, parts.mistake()?))
+}
+
+fn sequence_is_mistaken((_, local, _): &Home<'_>) -> Option<Finding> {
+    let why = asked_sequence(local.object).err()?;
+    Some(Finding::new(reasons::INVALID, why))
 }
 
 fn cluster_is_obstructed((inputs, ..): &Home<'_>) -> Option<Finding> {

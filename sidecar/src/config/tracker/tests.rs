@@ -1,3 +1,7 @@
+//! Complete sets, roll-back, age and restart; [`lineage`] has its own.
+
+mod lineage;
+
 use finp2p_crds::entry::{ASSET, PEER, POLICY};
 use finp2p_crds::sidecar_config::{NodeLimits, RawEntry, Root, Slice};
 use finp2p_crds::{SidecarConfig, SidecarConfigSpec};

@@ -60,6 +60,17 @@ impl<'a> Namespace<'a> {
         self.cluster.admin().kubectl_reading(&all, stdin)
     }
 
+    /// As a user who edits members of a spec: `kubectl patch --type=merge`.
+    ///
+    /// # Panics
+    /// When the API server refuses it.
+    pub fn edit_spec(&self, resource: &str, name: &str, spec: Value) {
+        let patch = json!({"spec": spec}).to_string();
+        let edit = ["patch", resource, name, "--type=merge", "-p", &patch];
+        let edited = self.kubectl(&edit, "");
+        edited.ok().expect("the edit");
+    }
+
     pub fn get(&self, resource: &str, name: &str) -> Result<Value, Refusal> {
         self.cluster.admin().get(resource, &self.name, name)
     }

@@ -1,0 +1,67 @@
+//! What each sequence of a root was counted on from: a chain of marks.
+//!
+//! A sequence alone does not tell a configuration that went back in time from a newer one, once
+//! somebody who did not notice has counted on: etcd restored to sequence 4, and four edits later it is at 8,
+//! past the 7 that the node remembers. Each sequence therefore has a mark, made of the mark before and of
+//! what was written; the root lists the last ones, and the node looks for its own.
+//! The same edits of the same configuration make the same marks, and then nothing was lost.
+
+use finp2p_crds::sidecar_config::{LINEAGE_MAX, Root};
+use sha2::{Digest as _, Sha256};
+
+use super::Planned;
+
+/// Bytes of a mark: nobody is to guess it, and no two of the few hundred in a lineage may be equal by
+/// chance.
+const MARK_BYTES: usize = 8;
+
+/// The root of the next sequence.
+pub fn go_on(root: Root, slices: &[Planned]) -> Root {
+    let sequence = root.sequence.saturating_add(1);
+    let mut root = Root { sequence, ..root };
+    let mark = mark(&root, slices);
+    root.lineage.push(mark);
+    let surplus = root.lineage.len().saturating_sub(LINEAGE_MAX);
+    root.lineage.drain(..surplus);
+    root
+}
+
+/// The root of a sequence that stems from nothing.
+pub fn begin(root: Root, sequence: i64, slices: &[Planned]) -> Root {
+    let root = Root {
+        sequence,
+        lineage: Vec::new(),
+        ..root
+    };
+    let lineage = vec![mark(&root, slices)];
+    Root { lineage, ..root }
+}
+
+/// The mark of a root whose lineage ends with the mark before, and of the slices written with it.
+fn mark(root: &Root, slices: &[Planned]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"finp2p/lineage/1");
+    add(&mut hash, &serde_json::to_vec(&root.lineage.last()));
+    let bare = Root {
+        lineage: Vec::new(),
+        ..root.clone()
+    };
+    add(&mut hash, &serde_json::to_vec(&bare));
+    for slice in slices.iter().filter(|slice| slice.changed) {
+        add(&mut hash, &serde_json::to_vec(&slice.config.metadata.name));
+        add(&mut hash, &serde_json::to_vec(&slice.config.spec));
+    }
+    let digest = hash.finalize();
+    digest
+        .iter()
+        .take(MARK_BYTES)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn add(hash: &mut Sha256, json: &Result<Vec<u8>, serde_json::Error>) {
+    // Types without maps of non-string keys always have a JSON form.
+    let bytes = json.as_deref().unwrap_or_default();
+    hash.update((bytes.len() as u64).to_be_bytes());
+    hash.update(bytes);
+}

@@ -1,0 +1,139 @@
+//! What a root tells of the sequences before it.
+
+use finp2p_crds::sidecar_config::{LINEAGE_MAX, Root};
+use serde_json::json;
+
+use super::scene::*;
+use crate::node::plan::Plan;
+
+fn root(plan: &Plan) -> &Root {
+    let planned = plan.root.as_ref().unwrap();
+    planned.config.spec.root.as_ref().unwrap()
+}
+
+/// A namespace at rest with one asset, and its root.
+fn at_rest() -> (Scene, Root) {
+    let mut scene = Scene::bank_a();
+    scene.asset("bond", json!({"content": {"api": {}}}));
+    let plan = scene.settle();
+    (scene, root(&plan).clone())
+}
+
+/// Edits the asset, and lets the node follow.
+fn edit(scene: &mut Scene, text: &str) -> Root {
+    scene.edit_asset("bond", |asset| {
+        asset.metadata.labels = Some(labels(&[("desk", text)]));
+    });
+    let plan = scene.settle();
+    root(&plan).clone()
+}
+
+#[test]
+fn each_edit_adds_a_mark_to_those_before() {
+    let (mut scene, first) = at_rest();
+    assert_eq!(i64::try_from(first.lineage.len()).unwrap(), first.sequence);
+    let second = edit(&mut scene, "bonds");
+    assert_eq!(second.sequence, first.sequence + 1);
+    let (last, before) = second.lineage.split_last().unwrap();
+    assert_eq!(before, first.lineage);
+    assert!(!before.contains(last) && last.len() == 16, "{last}");
+    assert_eq!(second.mark(first.sequence), first.mark(first.sequence));
+}
+
+#[test]
+fn an_idle_plan_has_the_lineage_that_is_there() {
+    let (scene, first) = at_rest();
+    let plan = scene.plan();
+    assert!(plan.is_idle());
+    assert_eq!(root(&plan), &first);
+}
+
+#[test]
+fn the_same_edits_make_the_same_marks_and_others_never_again() {
+    let (restored, _) = at_rest();
+    let (mut one, mut same, mut other) = (restored.clone(), restored.clone(), restored);
+    assert_eq!(edit(&mut one, "bonds"), edit(&mut same, "bonds"));
+    edit(&mut other, "equities");
+    // From the fork on they differ, although what is configured is the same.
+    let (one, other) = (edit(&mut one, "funds"), edit(&mut other, "funds"));
+    assert_eq!(one.sequence, other.sequence);
+    for sequence in [one.sequence - 1, one.sequence] {
+        assert!(one.mark(sequence).is_some());
+        assert_ne!(one.mark(sequence), other.mark(sequence));
+    }
+    assert_eq!(one.mark(one.sequence - 2), other.mark(one.sequence - 2));
+}
+
+#[test]
+fn an_edit_of_the_root_alone_is_in_the_mark() {
+    let (restored, _) = at_rest();
+    let edited = |requests_per_second: i64| {
+        let mut scene = restored.clone();
+        scene.edit_organization("local", |o| {
+            let limits = json!({"requestsPerSecond": requests_per_second});
+            o.spec.node.as_mut().unwrap().limits = serde_json::from_value(limits).unwrap();
+        });
+        root(&scene.plan()).lineage.last().cloned()
+    };
+    assert_ne!(edited(7), edited(8));
+}
+
+#[test]
+fn a_lineage_is_bounded() {
+    let (mut scene, _) = at_rest();
+    for n in 0..LINEAGE_MAX + 3 {
+        edit(&mut scene, &format!("desk-{n}"));
+    }
+    let last = edit(&mut scene, "last");
+    assert_eq!(last.lineage.len(), LINEAGE_MAX);
+    assert!(last.mark(last.sequence).is_some());
+}
+
+#[test]
+fn a_sequence_that_a_person_asked_for_begins_a_lineage() {
+    let (mut scene, first) = at_rest();
+    let ask = |scene: &mut Scene, sequence: i64| {
+        scene.edit_organization("local", |o| {
+            let asked = sequence.to_string();
+            o.metadata.annotations = Some(labels(&[("sharing.finp2p.io/sequence", &asked)]));
+        });
+        let plan = scene.settle();
+        root(&plan).clone()
+    };
+    // What the next edit would have made it says nothing less.
+    let next = ask(&mut scene, first.sequence + 1);
+    assert_eq!((next.sequence, next.lineage.len()), (first.sequence + 1, 1));
+    let on = edit(&mut scene, "bonds");
+    assert_eq!((on.sequence, on.lineage.len()), (first.sequence + 2, 2));
+    // It does not go down.
+    assert_eq!(ask(&mut scene, 1), on);
+}
+
+#[test]
+fn a_sequence_that_cannot_be_is_told_and_nothing_is_done() {
+    for asked in ["", "ninety", "0", "-1", "4503599627370497", "1e3"] {
+        let (mut scene, before) = at_rest();
+        scene.edit_organization("local", |o| {
+            o.metadata.annotations = Some(labels(&[("sharing.finp2p.io/sequence", asked)]));
+        });
+        let plan = scene.plan();
+        let said = says(&plan, "PeerOrganization", "local", "ResolvedRefs");
+        assert_eq!(said, "False Invalid", "{asked}");
+        let (_, _, message) = condition(&plan, "PeerOrganization", "local", "ResolvedRefs");
+        assert!(message.contains("sharing.finp2p.io/sequence"), "{message}");
+        assert_eq!(root(&plan), &before, "{asked}");
+    }
+}
+
+#[test]
+fn it_stands_still_with_the_sequence() {
+    let (mut scene, before) = at_rest();
+    let said = json!({"kind": "Node", "name": "bank-a", "reason": "ConfigurationRolledBack", "message": "m"});
+    scene.inputs.report.as_mut().unwrap().exceptions = vec![serde_json::from_value(said).unwrap()];
+    scene.edit_asset("bond", |asset| {
+        asset.metadata.labels = Some(labels(&[("desk", "bonds")]));
+    });
+    let plan = scene.plan();
+    assert!(plan.slices.iter().any(|slice| slice.changed));
+    assert_eq!(root(&plan), &before);
+}
