@@ -249,6 +249,7 @@ impl World {
             network: NETWORK.to_owned(),
             incarnation: 1,
             sequence: config.sequence,
+            lineage: Vec::new(),
             certificates: if config.certified {
                 self.certificates()
             } else {
