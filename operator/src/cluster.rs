@@ -22,6 +22,7 @@ use kube::core::{ObjectList, PartialObjectMeta};
 use kube::{Api, Client, Config, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
+use crate::client::client;
 use crate::node::files::Objects;
 use crate::node::inputs::{Age, Claim, Observed, Source, SourceKind};
 
@@ -93,7 +94,7 @@ pub async fn connect() -> Result<Client, ClusterError> {
     install_provider();
     let config = Config::infer().await;
     let config = config.map_err(|error| ClusterError::Unconfigured(Box::new(error)))?;
-    Client::try_from(config).map_err(|error| ClusterError::Client(Box::new(error)))
+    client(config).map_err(|error| ClusterError::Client(Box::new(error)))
 }
 
 /// TLS needs one provider of cryptography for the whole process; somebody may have installed it.

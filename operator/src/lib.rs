@@ -6,6 +6,7 @@
 //! - [`local`]: the embedded mode: a folder of manifests, one sidecar process per organization.
 //! - [`diff`]: what a change gives and takes, by the access model.
 //! - [`explain`]: may this organization read this, and why not.
+//! - [`client`]: the way to an API server.
 //! - [`cluster`]: one look at a namespace of a live cluster.
 //! - [`print`]: the tables that kubectl would print.
 //! - [`finding`]: one thing that is wrong, where it stands, and how to mend it.
@@ -15,6 +16,7 @@
 //! - [`args`], [`command`]: the command line and what it does.
 
 pub mod args;
+pub mod client;
 pub mod cluster;
 pub mod cluster_error;
 pub mod command;

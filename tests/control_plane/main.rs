@@ -27,6 +27,7 @@ mod kstatus;
 mod kubectl;
 mod leaders;
 mod lost_root;
+mod nested;
 mod outdated;
 mod questions;
 mod refusals;

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
-use kube::{Client, Config};
+use kube::Config;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::client::client;
 use crate::keys::signer_command::SignerCommand;
 use crate::leader::Candidate;
 use crate::run::{Options, run};
@@ -111,7 +112,7 @@ pub async fn start(args: &Run, clock: fn() -> Timestamp, random: u32) -> anyhow:
         listen: args.listen,
         signer_command: args.signer_command.clone().map(SignerCommand::new),
     };
-    let client = Client::try_from(config).context("the Kubernetes client does not start")?;
+    let client = client(config).context("the Kubernetes client does not start")?;
     run(options, client, clock, terminated()?).await?;
     Ok(())
 }

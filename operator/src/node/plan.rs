@@ -12,6 +12,7 @@ pub mod entry;
 pub mod lineage;
 pub mod names;
 pub mod network_policy;
+pub mod opaque;
 pub mod owned;
 pub mod pod_template;
 pub mod quantity;

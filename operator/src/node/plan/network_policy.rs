@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::names::Names;
+use super::opaque;
 use super::owned::{Cluster, Port, Scene};
 
 /// The node's NetworkPolicy; `Err` when the egress rules of the node are none.
@@ -59,8 +60,9 @@ pub fn build(scene: &Scene<'_>, names: &Names, cluster: &Cluster) -> Result<Netw
 }
 
 fn egress_rule(rule: &serde_json::Value) -> Result<NetworkPolicyEgressRule, String> {
-    serde_json::from_value(rule.clone())
-        .map_err(|error| format!("node.networkPolicy.egress has a rule that is none: {error}"))
+    let field = "a rule of node.networkPolicy.egress";
+    let rule = opaque::known::<NetworkPolicyEgressRule>(field, "egress rule", rule)?;
+    serde_json::from_value(rule).map_err(|error| format!("{field} is no egress rule: {error}"))
 }
 
 fn rule(port: Port, from: Option<NetworkPolicyPeer>) -> NetworkPolicyIngressRule {

@@ -5,11 +5,13 @@
 //! template, so that an edit never restarts a pod.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{PodTemplateSpec, ResourceRequirements};
 use serde_json::{Value, json};
 
 use super::names::{
     CONTAINER, Names, SERVICE_ACCOUNT, STATE_VOLUME, STORE_KEY, STORE_KEY_VOLUME, TOKEN_VOLUME,
 };
+use super::opaque::known;
 use super::owned::{Cluster, Port, Scene};
 use super::pod_template::{Private, check, has_containers, merge};
 
@@ -34,12 +36,17 @@ const TERMINATION_GRACE_SECONDS: i64 = 30;
 pub fn build(scene: &Scene<'_>, names: &Names, cluster: &Cluster) -> Result<StatefulSet, String> {
     let node = scene.local.node;
     let overlay = node.pod_template.as_ref();
-    overlay
-        .map_or(Ok(()), |overlay| check(overlay, &private(scene, names)))
-        .map_err(|why| format!("node.podTemplate {why}"))?;
-    let beside = has_containers(overlay);
+    let overlay = overlay.map(|overlay| {
+        check(overlay, &private(scene, names)).map_err(|why| format!("node.podTemplate {why}"))?;
+        known::<PodTemplateSpec>("node.podTemplate", "part of a pod", overlay)
+    });
+    let overlay = overlay.transpose()?;
+    let resources = node.resources.as_ref().map(|resources| {
+        known::<ResourceRequirements>("node.resources", "list of resources", resources)
+    });
+    let beside = has_containers(overlay.as_ref());
     let mut pod = pod(scene, names);
-    let sidecar = sidecar(scene, cluster, beside);
+    let sidecar = sidecar(scene, cluster, resources.transpose()?, beside);
     let list = if beside {
         "initContainers"
     } else {
@@ -52,11 +59,10 @@ pub fn build(scene: &Scene<'_>, names: &Names, cluster: &Cluster) -> Result<Stat
         "metadata": {"labels": scene.labels()},
         "spec": pod,
     });
-    let template = merge(defaults(), overlay.cloned().unwrap_or_else(|| json!({})));
+    let template = merge(defaults(), overlay.unwrap_or_else(|| json!({})));
     let template = merge(template, own);
-    let template = serde_json::from_value(template).map_err(|error| {
-        format!("node.podTemplate or node.resources is no part of a pod: {error}")
-    })?;
+    let template = serde_json::from_value(template)
+        .map_err(|error| format!("node.podTemplate is no part of a pod: {error}"))?;
     let mut set: StatefulSet = serde_json::from_value(json!({
         "metadata": scene.metadata(names.node()),
         "spec": {
@@ -126,7 +132,7 @@ fn pod(scene: &Scene<'_>, names: &Names) -> Value {
     })
 }
 
-fn sidecar(scene: &Scene<'_>, cluster: &Cluster, beside: bool) -> Value {
+fn sidecar(scene: &Scene<'_>, cluster: &Cluster, resources: Option<Value>, beside: bool) -> Value {
     let node = scene.local.node;
     let probe = |path: &str, period: i32, failures: i32| {
         json!({
@@ -140,7 +146,7 @@ fn sidecar(scene: &Scene<'_>, cluster: &Cluster, beside: bool) -> Value {
         "image": node.image.as_ref().unwrap_or(&cluster.sidecar_image),
         "env": environment(scene),
         "ports": [port(Port::P2p), port(Port::Api), port(Port::Metrics)],
-        "resources": node.resources.clone().unwrap_or_else(|| json!({
+        "resources": resources.unwrap_or_else(|| json!({
             "requests": {"cpu": "100m", "memory": "128Mi"},
         })),
         "securityContext": {

@@ -222,6 +222,10 @@ fn an_overlay_cannot_reach_what_is_the_sidecars_or_leave_the_pod() {
             json!({"spec": {"nodeSelector": ["ssd"]}}),
             "no part of a pod",
         ),
+        (
+            json!({"spec": {"securitycontext": {"runAsUser": 7}}}),
+            "has spec.securitycontext, which is in no part of a pod",
+        ),
     ];
     for (overlay, said) in cases {
         let mut scene = on_a_cluster();

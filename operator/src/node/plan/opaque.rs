@@ -1,0 +1,151 @@
+//! Fields of `node` that take any JSON, held against what Kubernetes knows there. Whatever it does not
+//! know an API server would drop without a word: a misspelt `securityContext`, or a thousand levels of
+//! nothing.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Maps of quantities, which people write as numbers too; the types of Kubernetes know them as text.
+const QUANTITIES: [&str; 2] = ["limits", "requests"];
+
+/// A field as a `T` of Kubernetes, with its quantities as text.
+///
+/// # Errors
+/// A sentence, when it is none, or has a member that no `T` has.
+pub fn known<T: DeserializeOwned + Serialize>(
+    field: &str,
+    kind: &str,
+    value: &Value,
+) -> Result<Value, String> {
+    let mut value = value.clone();
+    write_out_quantities(&mut value);
+    let typed = T::deserialize(&value).and_then(|typed: T| serde_json::to_value(typed));
+    let typed = typed.map_err(|error| format!("{field} is no {kind}: {error}"))?;
+    match unknown(&value, &typed) {
+        None => Ok(value),
+        Some(member) => Err(format!(
+            "{field} has {member}, which is in no {kind} that this operator knows: correct it, or leave it out"
+        )),
+    }
+}
+
+fn write_out_quantities(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::Object(map) if QUANTITIES.contains(&name.as_str()) => {
+                        map.values_mut().filter(|v| v.is_number()).for_each(|v| {
+                            *v = Value::String(v.to_string());
+                        });
+                    }
+                    member => write_out_quantities(member),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(write_out_quantities),
+        _ => {}
+    }
+}
+
+/// The first member of `value` that got lost on the way to `typed`, as `spec.containers[0].imagee`.
+fn unknown(value: &Value, typed: &Value) -> Option<String> {
+    match (value, typed) {
+        (Value::Object(members), Value::Object(typed)) => {
+            members.iter().find_map(|(name, member)| {
+                let inside = match typed.get(name) {
+                    None if member.is_null() => return None,
+                    None => return Some(shown(name)),
+                    Some(typed) => unknown(member, typed)?,
+                };
+                let dot = if inside.starts_with('[') { "" } else { "." };
+                Some(format!("{}{dot}{inside}", shown(name)))
+            })
+        }
+        (Value::Array(items), Value::Array(typed)) => {
+            let pairs = items.iter().zip(typed).enumerate();
+            pairs.into_iter().find_map(|(at, (item, typed))| {
+                let inside = unknown(item, typed)?;
+                let dot = if inside.starts_with('[') { "" } else { "." };
+                Some(format!("[{at}]{dot}{inside}"))
+            })
+        }
+        _ => None,
+    }
+}
+
+/// A name for a message: anybody may write anything of any length.
+fn shown(name: &str) -> String {
+    name.chars().take(63).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::{PodTemplateSpec, ResourceRequirements};
+    use serde_json::json;
+
+    use super::*;
+
+    fn template(value: Value) -> Result<Value, String> {
+        known::<PodTemplateSpec>("node.podTemplate", "part of a pod", &value)
+    }
+
+    #[test]
+    fn what_a_pod_has_is_taken_as_it_is() {
+        let overlay = json!({
+            "metadata": {"annotations": {"a": "b"}},
+            "spec": {
+                "containers": [{"name": "trading", "image": "t", "env": [], "livenessProbe": null}],
+                "tolerations": [{"key": "k", "operator": "Exists"}],
+                "volumes": [{"name": "v", "emptyDir": {}}],
+            }
+        });
+        assert_eq!(template(overlay.clone()), Ok(overlay));
+    }
+
+    #[test]
+    fn a_member_that_no_pod_has_is_told_with_its_place() {
+        for (overlay, member) in [
+            (
+                json!({"spec": {"containers": [{"name": "a"}, {"name": "b", "imagee": "t"}]}}),
+                "spec.containers[1].imagee",
+            ),
+            (
+                json!({"spec": {"securitycontext": {}}}),
+                "spec.securitycontext",
+            ),
+            (
+                json!({"spec": {"affinity": {"nodeAffinity": {"needed": [{"a": [1]}]}}}}),
+                "spec.affinity.nodeAffinity.needed",
+            ),
+            (json!({"extra": [[{}]]}), "extra"),
+        ] {
+            let told = template(overlay).unwrap_err();
+            assert!(told.contains(&format!("has {member}, which")), "{told}");
+        }
+    }
+
+    #[test]
+    fn nesting_without_end_is_a_member_that_no_pod_has() {
+        let deep = (0..90).fold(json!({}), |inner, _| json!({"n": [inner]}));
+        let told = template(json!({"spec": {"nodeSelector": {}, "deep": deep}})).unwrap_err();
+        assert!(told.contains("has spec.deep, which"), "{told}");
+        let long = template(json!({"spec": {"x".repeat(10_000): 1}})).unwrap_err();
+        assert!(long.len() < 300, "{long}");
+    }
+
+    #[test]
+    fn quantities_may_be_numbers() {
+        let resources = json!({"limits": {"cpu": 2, "memory": "1Gi"}, "requests": {"cpu": 0.5}});
+        let read = known::<ResourceRequirements>("node.resources", "list of resources", &resources);
+        let text = json!({"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "0.5"}});
+        assert_eq!(read, Ok(text));
+        let container = json!({"name": "t", "resources": {"limits": {"cpu": 1}}});
+        let read = template(json!({"spec": {"containers": [container]}})).unwrap();
+        assert_eq!(
+            read.pointer("/spec/containers/0/resources/limits/cpu"),
+            Some(&json!("1"))
+        );
+    }
+}
