@@ -136,8 +136,14 @@ pub mod reasons {
     /// The node's configuration went back in time: it serves only what both this one and the one that
     /// it had before grant.
     pub const CONFIGURATION_ROLLED_BACK: &str = "ConfigurationRolledBack";
+    /// The node has not read its configuration for more than an hour: what it applied is in force.
+    pub const CONFIGURATION_UNREAD: &str = "ConfigurationUnread";
     /// The node has not read its configuration for too long and denies everything.
     pub const CONFIGURATION_STALE: &str = "ConfigurationStale";
+    /// The node's volume takes nothing, so the node answers nothing.
+    pub const STORE_UNAVAILABLE: &str = "StoreUnavailable";
+    /// The node has more to say of objects than its report holds.
+    pub const REPORT_FULL: &str = "ReportFull";
     /// The node could not decode the entry.
     pub const UNSUPPORTED: &str = "Unsupported";
     /// No address is known to dial.

@@ -59,6 +59,9 @@ pub struct PeerEntry {
     /// Lowest protocol version it may speak.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_protocol_version: Option<i32>,
+    /// Commit or ticket behind the change (annotation `sharing.finp2p.io/change`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
 }
 
 /// A SharingPolicy that was accepted.
@@ -103,6 +106,9 @@ pub struct AssetEntry {
     /// Whether it is offered to our own users.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub offer: bool,
+    /// Commit or ticket behind the change (annotation `sharing.finp2p.io/change`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
 }
 
 /// The JSON Schema of an asset, apart because it may be large.

@@ -19,6 +19,10 @@
 //! first entry. Cutting off the end of a log, or writing all of it anew, is not noticed by the
 //! chain alone: that takes a witness outside of the directory.
 //!
+//! A policy that an entry names is named with uid, generation and the change (commit or ticket)
+//! behind it: `"policies":[{"name":"terms","uid":"…","gen":3,"change":"CHG-7"}]`. So are the
+//! objects that a configuration brought, in the entry of the change.
+//!
 //! Entries hold digests and names, never field values. What is refused before a signature or a
 //! token was verified is only counted ([`Counters`]), or whoever has no key at all could fill the
 //! disk: by door, organization, code and reason, in one entry every ten seconds.
@@ -35,7 +39,8 @@ use std::{io, path::PathBuf, sync::Arc};
 
 pub use counters::{Counters, Kind, Refused, Totals};
 pub use entry::{
-    Begun, Change, Count, Counted, Decision, Digest, Door, Entry, MAX_POLICIES, Recovered,
+    Begun, Change, ChangedObject, Count, Counted, Decision, Digest, Door, Entry, MAX_OBJECTS,
+    MAX_POLICIES, Named, Recovered, WhatBecame,
 };
 pub use log::{Audit, Position};
 pub use verify::{Summary, verify, visit};

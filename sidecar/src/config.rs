@@ -5,12 +5,13 @@
 //! set is in force: sequence, roll-back, age), [`keep`] (the applied set, sealed in the store),
 //! [`source`] (what a source gives), [`directory`] (where it comes from without a cluster),
 //! [`kubernetes`] (where it comes from on one), [`content`] (Secrets and ConfigMaps that assets take
-//! their content from).
+//! their content from), [`changes`] (which objects another configuration changed).
 //!
 //! Data flow: source → [`Reading`] → [`Applied`] → [`Tracker`] → what the request checks read.
 //! Missing configuration never reads as empty configuration.
 
 pub mod applied;
+pub mod changes;
 pub mod content;
 pub mod directory;
 pub mod keep;

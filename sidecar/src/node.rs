@@ -34,6 +34,7 @@ use crate::metrics::State;
 use crate::primary::Primary;
 use crate::request::time::Timekeeper;
 use crate::store::{Key, Space, Store};
+use publish::Exceptions;
 use report::Report;
 use served::Served;
 use step::{TIME_FLOOR, Work};
@@ -81,7 +82,7 @@ struct Inner {
     served: Option<Arc<Served>>,
     /// The last configuration in force whose contents were looked at: reported as applied.
     seen: Option<Arc<Applied>>,
-    exceptions: Arc<[Exception]>,
+    exceptions: Exceptions,
     /// Why the source could not be read or applied at the last look.
     trouble: Option<String>,
 }
@@ -125,7 +126,7 @@ impl Node {
                 tracker,
                 served: None,
                 seen: None,
-                exceptions: Arc::default(),
+                exceptions: Exceptions::default(),
                 trouble: None,
             }),
         })
@@ -176,7 +177,7 @@ impl Node {
             sequence: standing.as_ref().map_or(0, |s| s.applied.root.sequence),
             contact: inner.tracker.contact(),
             certificates_end: inner.served.as_ref().map(|served| served.certificates_end),
-            exceptions: inner.exceptions.len(),
+            exceptions: inner.exceptions.rows.len() + inner.exceptions.more,
             rolled_back: standing.is_some_and(|s| s.restrained_by.is_some()),
         }
     }
@@ -190,11 +191,8 @@ impl Node {
     /// What keeps the node from serving, in a sentence; `None` when it serves.
     #[must_use]
     pub fn missing(&self, now: Timestamp) -> Option<String> {
-        if let Some(error) = self.audit.trouble() {
-            return Some(format!("nothing is answered without its audit: {error}"));
-        }
-        if let Some(error) = self.store.trouble() {
-            return Some(error.to_string());
+        if let Some(trouble) = self.volume_trouble() {
+            return Some(trouble);
         }
         let inner = self.inner();
         let Some(standing) = inner.tracker.standing(now) else {
@@ -212,6 +210,14 @@ impl Node {
             "waiting for certificates: the operator signs the requests in this node's report"
                 .to_owned()
         })
+    }
+
+    /// Why the volume does not take what must be written before anything is answered.
+    fn volume_trouble(&self) -> Option<String> {
+        if let Some(error) = self.audit.trouble() {
+            return Some(format!("nothing is answered without its audit: {error}"));
+        }
+        self.store.trouble().map(|error| error.to_string())
     }
 
     /// What a node that serves warns of all the same: a configuration that went back in time, or that
@@ -262,6 +268,7 @@ impl Node {
         now: Timestamp,
         peers: Vec<finp2p_crds::sidecar_config::PeerReport>,
     ) -> SidecarConfigStatus {
+        let trouble = self.volume_trouble();
         let inner = self.inner();
         report::status(
             inner.tracker.standing(now).as_ref(),
@@ -269,6 +276,7 @@ impl Node {
             self.keys.requests(),
             peers,
             &inner.exceptions,
+            trouble,
         )
     }
 

@@ -163,6 +163,8 @@ mod tests {
                 what: "configuration-applied".to_owned(),
                 digest: [1; 32],
                 sequence: Some(7),
+                objects: Vec::new(),
+                more: 0,
             };
             volume.audit.append_durable(&change.into()).unwrap();
         }

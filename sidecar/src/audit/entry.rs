@@ -11,6 +11,10 @@ use super::{AuditError, MAX_ENTRY_BYTES, MAX_TEXT_BYTES};
 /// stays below its bound. Which further ones there were, the configuration's digest tells.
 pub const MAX_POLICIES: usize = 32;
 
+/// Most objects that the entry of a change names; how many more there were, it counts. A person's
+/// edit changes a few; what a restored control plane changes is in the configuration itself.
+pub const MAX_OBJECTS: usize = 32;
+
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
 
@@ -96,9 +100,9 @@ pub struct Decision {
         skip_serializing_if = "Option::is_none"
     )]
     pub detail: Option<String>,
-    /// Names of the policies that allowed it, or that came near; at most [`MAX_POLICIES`].
+    /// The policies that allowed it, or that came near; at most [`MAX_POLICIES`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub policies: Vec<String>,
+    pub policies: Vec<Named>,
     /// Reference under which both sides find the event: 16 hex digits.
     #[serde(rename = "ref", serialize_with = "text")]
     pub reference: String,
@@ -175,6 +179,45 @@ impl std::fmt::Debug for Decision {
     }
 }
 
+/// An object as it was when it decided: its name may be another's later.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// Its name.
+    #[serde(serialize_with = "text")]
+    pub name: String,
+    /// Its uid: another object of this name has another.
+    #[serde(serialize_with = "text")]
+    pub uid: String,
+    /// Its generation: every edit of it is another.
+    #[serde(rename = "gen")]
+    pub generation: i64,
+    /// Commit or ticket behind it (annotation `sharing.finp2p.io/change`), in one line.
+    #[serde(
+        serialize_with = "text_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub change: Option<String>,
+}
+
+impl Named {
+    /// An object. Of the change as much is kept as an entry has room for, without control
+    /// characters, each of which would be six in JSON.
+    #[must_use]
+    pub fn new(name: &str, uid: &str, generation: i64, change: Option<&str>) -> Self {
+        let kept = |change: &str| {
+            let mut kept: String = change.chars().filter(|c| !c.is_control()).collect();
+            kept.truncate(kept.floor_char_boundary(MAX_TEXT_BYTES));
+            kept
+        };
+        Self {
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+            generation,
+            change: change.map(kept),
+        }
+    }
+}
+
 /// Refusals of one period that were only counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Counted {
@@ -245,6 +288,39 @@ pub struct Change {
     /// Its sequence number, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
+    /// Objects that are other than before, at most [`MAX_OBJECTS`]. None when only what concerns
+    /// the node itself changed: certificates, clients, limits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<ChangedObject>,
+    /// How many more there were.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more: u64,
+}
+
+/// An object of a configuration that is other than in the one before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangedObject {
+    /// Policy, Peer or Asset.
+    #[serde(serialize_with = "text")]
+    pub kind: String,
+    /// What became of it.
+    #[serde(rename = "was")]
+    pub what: WhatBecame,
+    /// The object: as it is now, or as it was last.
+    #[serde(flatten)]
+    pub object: Named,
+}
+
+/// What became of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhatBecame {
+    /// It was not there before.
+    Added,
+    /// It was there, and says something else.
+    Changed,
+    /// It is not there any more.
+    Removed,
 }
 
 impl From<Change> for Entry {
@@ -302,6 +378,11 @@ pub(super) fn encode(index: u64, entry: &Entry) -> Result<Vec<u8>, AuditError> {
 }
 
 // serde calls these with a reference to the member, whatever its type.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 #[allow(clippy::ptr_arg)]
 fn text<S: Serializer>(text: &String, serializer: S) -> Result<S::Ok, S::Error> {
     if text.len() <= MAX_TEXT_BYTES {

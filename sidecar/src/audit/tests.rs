@@ -2,6 +2,7 @@
 
 mod counters;
 mod crash;
+mod named;
 
 use std::{
     fs::{self, File},

@@ -1,6 +1,6 @@
 //! A complete set, decoded: what the node decides with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use finp2p_crds::SidecarConfig;
@@ -29,6 +29,8 @@ pub struct Applied {
     pub schemas: BTreeMap<String, String>,
     /// Entries that this version could not decode; at most [`REPORT_MAX_ROWS`].
     pub exceptions: Vec<Exception>,
+    /// How many more there were.
+    pub more_exceptions: usize,
     /// SHA-256 over root and slices: what an audit entry names as the deciding configuration.
     pub digest: [u8; 32],
     /// The reading it was made of, to be kept.
@@ -67,6 +69,7 @@ impl Applied {
             all.add(&part.contents);
         }
         all.exceptions.truncate(REPORT_MAX_ROWS);
+        let more_exceptions = all.undecoded.saturating_sub(all.exceptions.len());
         let root = complete.root.clone();
         let (uid, digest) = (complete.uid.to_owned(), digest(&root, &parts));
         let slices = complete.slices.into_iter().map(|s| s.applied).collect();
@@ -83,6 +86,7 @@ impl Applied {
             )),
             schemas: all.schemas,
             exceptions: all.exceptions,
+            more_exceptions,
             digest,
             reading,
             parts,
@@ -101,6 +105,15 @@ impl Applied {
                     || (generation == *was && generation > 0 && part.digest != other.digest)
             })
         })
+    }
+
+    /// The entries as they came, of all slices that `other` does not hold as they are.
+    pub fn entries_apart_from(&self, other: Option<&Self>) -> impl Iterator<Item = &RawEntry> {
+        let other = other.iter().flat_map(|other| &other.parts);
+        let shared: BTreeSet<_> = other.map(Arc::as_ptr).collect();
+        let parts = self.parts.iter();
+        let apart = parts.filter(move |part| !shared.contains(&Arc::as_ptr(part)));
+        apart.flat_map(|part| part.object.spec.slice.iter().flat_map(|s| &s.entries))
     }
 
     /// Whether both hold the same decoded slice at this position.
@@ -155,7 +168,10 @@ struct Contents {
     policies: Vec<Entry<PolicyEntry>>,
     assets: Vec<Entry<AssetEntry>>,
     schemas: BTreeMap<String, String>,
+    /// At most [`REPORT_MAX_ROWS`] of a slice.
     exceptions: Vec<Exception>,
+    /// How many there were.
+    undecoded: usize,
 }
 
 impl Contents {
@@ -167,6 +183,7 @@ impl Contents {
         self.schemas
             .extend(schemas.map(|(uid, text)| (uid.clone(), text.clone())));
         self.exceptions.extend_from_slice(&other.exceptions);
+        self.undecoded = self.undecoded.saturating_add(other.undecoded);
     }
 
     fn decode(&mut self, raw: &RawEntry) {
@@ -188,6 +205,7 @@ impl Contents {
             },
             _ => false,
         };
+        self.undecoded = self.undecoded.saturating_add(usize::from(!understood));
         if !understood && self.exceptions.len() < REPORT_MAX_ROWS {
             self.exceptions.push(Exception {
                 kind: raw.kind.chars().take(63).collect(),

@@ -39,7 +39,16 @@ pub struct Publisher {
     unseen: HashMap<String, Timestamp>,
     retry_at: Option<Timestamp>,
     fields: FieldCheck,
-    exceptions: Arc<[Exception]>,
+    exceptions: Exceptions,
+}
+
+/// What there is to say of objects.
+#[derive(Clone, Debug, Default)]
+pub struct Exceptions {
+    /// At most [`REPORT_MAX_ROWS`].
+    pub rows: Arc<[Exception]>,
+    /// How many more there were.
+    pub more: usize,
 }
 
 /// What came of the content of one asset.
@@ -87,11 +96,10 @@ impl Publisher {
         !self.queue.is_empty() || self.fields.is_under_way()
     }
 
-    /// Contents that did not become a version, and pointers that open nothing; at most
-    /// [`REPORT_MAX_ROWS`].
+    /// Contents that did not become a version, and pointers that open nothing.
     #[must_use]
-    pub fn exceptions(&self) -> Arc<[Exception]> {
-        Arc::clone(&self.exceptions)
+    pub fn exceptions(&self) -> Exceptions {
+        self.exceptions.clone()
     }
 
     /// Whether the content of every asset of a configuration was looked at, or is not given in time:
@@ -193,15 +201,16 @@ impl Publisher {
         );
     }
 
-    fn gather(&self, applied: &Applied) -> Arc<[Exception]> {
+    fn gather(&self, applied: &Applied) -> Exceptions {
         let contents = applied.facts.assets().iter().filter_map(|asset| {
             let outcome = self.outcomes.get(&asset.payload.resource_id)?;
             outcome.exception.clone()
         });
-        contents
-            .chain(self.fields.found())
-            .take(REPORT_MAX_ROWS)
-            .collect()
+        let mut all = contents.chain(self.fields.found());
+        Exceptions {
+            rows: all.by_ref().take(REPORT_MAX_ROWS).collect(),
+            more: all.count(),
+        }
     }
 }
 

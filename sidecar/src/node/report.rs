@@ -16,6 +16,7 @@ use finp2p_crds::sidecar_config::{
     CertificateRequest, Exception, NODE, PeerReport, REPORT_MAX_ROWS, Root, SidecarConfigStatus,
 };
 
+use super::publish::Exceptions;
 use crate::config::tracker::Age;
 use crate::config::{Applied, Standing};
 
@@ -88,21 +89,28 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .map_err(|error| error.error)
 }
 
-/// The report of a node: `standing` is in force, and of `seen` the contents were looked at.
+/// The report of a node: `standing` is in force, of `seen` the contents were looked at, and
+/// `trouble` keeps the volume from taking what is written.
 #[must_use]
 pub fn status(
     standing: Option<&Standing>,
     seen: Option<&Applied>,
     certificate_requests: Vec<CertificateRequest>,
     mut peers: Vec<PeerReport>,
-    exceptions: &[Exception],
+    exceptions: &Exceptions,
+    trouble: Option<String>,
 ) -> SidecarConfigStatus {
-    let mut all: Vec<Exception> = standing.map(warnings).unwrap_or_default();
+    let mut all: Vec<Exception> = Vec::new();
+    let mut more = exceptions.more;
     if let Some(standing) = standing {
+        let unavailable = trouble.map(|t| of_node(standing, reasons::STORE_UNAVAILABLE, t));
+        all.extend(unavailable);
+        all.extend(warnings(standing));
         all.extend(standing.applied.exceptions.iter().cloned());
+        more = more.saturating_add(standing.applied.more_exceptions);
     }
-    all.extend(exceptions.iter().cloned());
-    all.truncate(REPORT_MAX_ROWS);
+    all.extend(exceptions.rows.iter().cloned());
+    shorten(&mut all, REPORT_MAX_ROWS, more);
     peers.sort_by(|a, b| a.organization_id.cmp(&b.organization_id));
     peers.truncate(REPORT_MAX_ROWS);
     SidecarConfigStatus {
@@ -114,15 +122,48 @@ pub fn status(
     }
 }
 
-/// What the node says of its own configuration.
-#[must_use]
-pub fn warnings(standing: &Standing) -> Vec<Exception> {
-    let node = |reason: &str, message: &str| Exception {
+/// Leaves as many rows as there is room for; the last one then counts what is not told, `more` among
+/// it.
+pub fn shorten(rows: &mut Vec<Exception>, room: usize, more: usize) {
+    if rows.len() <= room && more == 0 {
+        return;
+    }
+    let counted: usize = rows.iter().filter_map(not_told).sum();
+    rows.retain(|row| not_told(row).is_none());
+    let there = rows.len();
+    rows.truncate(room.saturating_sub(1));
+    let cut = there.saturating_sub(rows.len());
+    let left_out = counted.saturating_add(more).saturating_add(cut);
+    rows.push(Exception {
+        kind: NODE.to_owned(),
+        name: String::new(),
+        reason: reasons::REPORT_FULL.to_owned(),
+        message: format!(
+            "{left_out} more are not told, for want of room: mend those that are, and the others follow"
+        ),
+    });
+}
+
+/// How many rows a row says that are not told.
+fn not_told(row: &Exception) -> Option<usize> {
+    let is_count = row.kind == NODE && row.reason == reasons::REPORT_FULL;
+    let count = is_count.then(|| row.message.split(' ').next())?;
+    count?.parse().ok()
+}
+
+fn of_node(standing: &Standing, reason: &str, message: String) -> Exception {
+    Exception {
         kind: NODE.to_owned(),
         name: standing.applied.root.organization_id.clone(),
         reason: reason.to_owned(),
-        message: message.to_owned(),
-    };
+        message,
+    }
+}
+
+/// What the node says of its own configuration.
+#[must_use]
+pub fn warnings(standing: &Standing) -> Vec<Exception> {
+    let node = |reason: &str, message: &str| of_node(standing, reason, message.to_owned());
     let mut warnings = Vec::new();
     if let Some(newer) = &standing.restrained_by {
         let accept = if somebody_may_accept(&standing.applied.root, &newer.root) {
@@ -141,7 +182,7 @@ pub fn warnings(standing: &Standing) -> Vec<Exception> {
     match standing.age {
         Age::Fresh => {}
         Age::Warn => warnings.push(node(
-            reasons::CONFIGURATION_STALE,
+            reasons::CONFIGURATION_UNREAD,
             "the configuration was not read for more than an hour: what was applied is in force",
         )),
         Age::Stale => warnings.push(node(
@@ -160,4 +201,43 @@ fn somebody_may_accept(one: &Root, other: &Root) -> bool {
         let mut others = other.api.iter().filter(administers);
         others.any(|other| other.service_account == client.service_account)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(count: usize) -> Vec<Exception> {
+        let row = |number| Exception {
+            kind: "SharedAsset".to_owned(),
+            name: format!("asset-{number}"),
+            reason: reasons::CONTENT_INVALID.to_owned(),
+            message: "not JSON".to_owned(),
+        };
+        (0..count).map(row).collect()
+    }
+
+    fn shortened(count: usize, room: usize, more: usize) -> (usize, Option<usize>) {
+        let mut rows = rows(count);
+        shorten(&mut rows, room, more);
+        (rows.len(), rows.last().and_then(not_told))
+    }
+
+    #[test]
+    fn the_last_row_of_a_full_report_counts_what_is_not_told() {
+        assert_eq!(shortened(100, 100, 0), (100, None));
+        assert_eq!(shortened(101, 100, 0), (100, Some(2)));
+        assert_eq!(shortened(100, 100, 900), (100, Some(901)));
+        assert_eq!(shortened(3, 100, 1), (4, Some(1)));
+    }
+
+    #[test]
+    fn a_report_that_is_shortened_again_counts_on() {
+        let mut all = rows(101);
+        shorten(&mut all, 100, 7);
+        shorten(&mut all, 50, 0);
+        assert_eq!(all.len(), 50);
+        assert_eq!(all.last().and_then(not_told), Some(101 + 7 - 49));
+        assert_eq!(all.iter().filter_map(not_told).count(), 1);
+    }
 }

@@ -13,6 +13,7 @@ use super::Node;
 use super::publish::{Publisher, Step};
 use super::served::Served;
 use crate::audit::Change;
+use crate::config::changes::Changes;
 use crate::config::keep::{self, KeepError};
 use crate::config::tracker::Age;
 use crate::config::{Applied, Outcome, Stamp, Standing};
@@ -129,7 +130,7 @@ impl Node {
             Outcome::Same => {}
             Outcome::Applied => {
                 self.save();
-                self.note(now, "configuration-applied");
+                self.note(now, "configuration-applied", newest.as_deref());
             }
             Outcome::RolledBack { seen, remembered } => {
                 tracing::error!(
@@ -137,7 +138,7 @@ impl Node {
                     remembered,
                     "ConfigurationRolledBack: only what both configurations grant is served until a person accepts it or a higher sequence comes"
                 );
-                self.note(now, "configuration-rolled-back");
+                self.note(now, "configuration-rolled-back", newest.as_deref());
             }
             Outcome::Incomplete(incomplete) => {
                 self.trouble(incomplete.to_string());
@@ -178,15 +179,20 @@ impl Node {
         }
     }
 
-    fn note(&self, now: Timestamp, what: &str) {
+    /// Audits that another configuration is in force, and what is other in it than in the one that
+    /// was observed last.
+    fn note(&self, now: Timestamp, what: &str, before: Option<&Applied>) {
         let Some(standing) = self.standing(now) else {
             return;
         };
+        let Changes { objects, more } = Changes::between(before, &standing.applied);
+        let change = Change {
+            objects,
+            more,
+            ..change(now, what, &standing)
+        };
         tracing::info!(sequence = standing.applied.root.sequence, set = %standing.applied.root.set, "{what}");
-        if let Err(error) = self
-            .audit
-            .append_durable(&change(now, what, &standing).into())
-        {
+        if let Err(error) = self.audit.append_durable(&change.into()) {
             tracing::error!(%error, "a change of configuration could not be audited");
         }
     }
@@ -267,6 +273,8 @@ pub(super) fn change(now: Timestamp, what: &str, standing: &Standing) -> Change 
         what: what.to_owned(),
         digest: standing.applied.digest,
         sequence: u64::try_from(standing.applied.root.sequence).ok(),
+        objects: Vec::new(),
+        more: 0,
     }
 }
 

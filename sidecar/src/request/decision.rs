@@ -8,6 +8,7 @@ use finp2p_crds::access::{
     self, Access, Grant, InForce, Miss, Operation, Reason, ResourceFault, Shortfall, Terms, Wanted,
     grants_in_force,
 };
+use finp2p_crds::entry::{Entry, PolicyEntry};
 use finp2p_crds::sharing_policy::Mode;
 use finp2p_wire::cbor::List;
 use finp2p_wire::digest::Digest;
@@ -20,7 +21,7 @@ use super::records::Records;
 use super::refusal::{Check, Refusal};
 use super::snapshot::Snapshot;
 use super::trail::Finding;
-use crate::audit::MAX_POLICIES;
+use crate::audit::{MAX_POLICIES, Named};
 
 /// What decisions about one request are made from.
 #[derive(Clone, Copy)]
@@ -66,20 +67,17 @@ pub(super) struct Denied {
     /// The check that the peer is told of: not about what is not advertised.
     pub told: Check,
     pub detail: Cow<'static, str>,
-    pub policies: Vec<String>,
+    pub policies: Vec<Named>,
 }
 
 impl Denied {
     fn from_model(refusal: &access::Refusal) -> Self {
-        let misses = refusal
-            .policies
-            .iter()
-            .map(|miss| miss.policy.name.as_str());
+        let misses = refusal.policies.iter().map(|miss| &*miss.policy);
         Self {
             check: check(refusal.reason),
             told: check(refusal.told),
             detail: detail(refusal),
-            policies: names(misses),
+            policies: named(misses),
         }
     }
 
@@ -142,8 +140,12 @@ fn shortfall(because: &Shortfall) -> &'static str {
     }
 }
 
-fn names<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
-    names.take(MAX_POLICIES).map(str::to_owned).collect()
+fn named<'p>(policies: impl Iterator<Item = &'p Entry<PolicyEntry>>) -> Vec<Named> {
+    let named = |policy: &Entry<PolicyEntry>| {
+        let change = policy.payload.change.as_deref();
+        Named::new(&policy.name, &policy.uid, policy.generation, change)
+    };
+    policies.take(MAX_POLICIES).map(named).collect()
 }
 
 /// The grants in force: row 10 has passed.
@@ -180,7 +182,7 @@ pub(super) fn granted(asked: &Asked<'_>, resource: &ResourceId) -> Result<Grante
 pub(super) struct Disclosure {
     pub units: Vec<String>,
     pub terms: message::Terms,
-    pub policies: Vec<String>,
+    pub policies: Vec<Named>,
 }
 
 impl Granted {
@@ -220,7 +222,7 @@ impl Disclosure {
     /// What the model's answer comes to on the wire; `None` when it cannot be said there, and so
     /// must not be given.
     pub fn of(access: Access) -> Option<Self> {
-        let policies = names(access.grants.iter().map(|grant| grant.policy.name.as_str()));
+        let policies = named(access.grants.iter().map(|grant| &*grant.policy));
         let grant = grant_digest(&access.grants, &access.units);
         Some(Self {
             terms: terms(&access.terms, grant)?,
@@ -316,6 +318,8 @@ fn terms(terms: &Terms, grant: Digest) -> Option<message::Terms> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn access(units: &[&str], terms: Terms) -> Access {
@@ -397,9 +401,23 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_names_a_bounded_number_of_policies() {
-        let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
-        let named = names(many.iter().map(String::as_str));
-        assert_eq!(named, many[..MAX_POLICIES]);
+    fn an_entry_names_a_bounded_number_of_policies_each_with_the_change_behind_it() {
+        let policy = |number: i64| -> Entry<PolicyEntry> {
+            let spec = json!({"assets": {"all": true}, "peers": {"all": true}, "mode": "Pull", "allFields": true});
+            Entry {
+                uid: format!("uid-{number}"),
+                generation: number,
+                name: number.to_string(),
+                payload: PolicyEntry {
+                    spec: serde_json::from_value(spec).unwrap(),
+                    change: (number == 7).then(|| "CHG-7".to_owned()),
+                },
+            }
+        };
+        let many: Vec<_> = (0..100).map(policy).collect();
+        let named = named(many.iter());
+        assert_eq!(named.len(), MAX_POLICIES);
+        assert_eq!(named[7], Named::new("7", "uid-7", 7, Some("CHG-7")));
+        assert_eq!(named[8], Named::new("8", "uid-8", 8, None));
     }
 }

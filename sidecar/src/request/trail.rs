@@ -6,7 +6,7 @@ use finp2p_wire::key::Kid;
 use jiff::Timestamp;
 
 use super::refusal::Refusal;
-use crate::audit::{Audit, AuditError, Decision, Entry};
+use crate::audit::{Audit, AuditError, Decision, Entry, Named};
 
 /// Where decisions are written before their answers leave.
 pub trait Trail: Send + Sync {
@@ -51,8 +51,8 @@ pub(super) struct Finding {
     pub version: Option<u64>,
     pub record: Option<[u8; 32]>,
     pub units: Option<[u8; 32]>,
-    /// Names of the policies that granted it, or that came near and did not.
-    pub policies: Vec<String>,
+    /// The policies that granted it, or that came near and did not.
+    pub policies: Vec<Named>,
 }
 
 /// What an entry says of a message that is granted as a whole.

@@ -91,6 +91,7 @@ fn peer(inputs: &Inputs, organization: &Organization<'_>) -> Option<Entries> {
         suspended: spec.suspended == Some(true),
         revoked_serials: spec.revoked_serials.clone(),
         minimum_protocol_version: spec.minimum_protocol_version,
+        change: change(&object.metadata),
     };
     pack(PEER, verdict, vec![raw(PEER, verdict, payload)])
 }
@@ -126,6 +127,7 @@ fn asset(asset: &Asset<'_>) -> Option<Entries> {
         eligibility: spec.eligibility.clone(),
         from: spec.from.clone(),
         offer: spec.offer == Some(true),
+        change: change(&object.metadata),
     };
     let mut entries = vec![raw(ASSET, verdict, payload)];
     if let Some(text) = &spec.schema {

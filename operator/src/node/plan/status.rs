@@ -157,8 +157,6 @@ const KNOWN_EXCEPTIONS: &[&str] = &[
     reasons::CONTENT_INVALID,
     reasons::TOO_MANY_CONTENTS,
     reasons::FIELD_UNKNOWN,
-    reasons::CONFIGURATION_ROLLED_BACK,
-    reasons::CONFIGURATION_STALE,
 ];
 
 /// A status beside the one that the object has.

@@ -162,7 +162,12 @@ fn the_local_organization_is_ready_when_its_node_runs_the_whole_set_as_the_right
         says(&scene.plan(), PO, "local", "Ready"),
         "False NodeBehind"
     );
-    for reason in ["ConfigurationRolledBack", "ConfigurationStale"] {
+    for reason in [
+        "ConfigurationRolledBack",
+        "ConfigurationStale",
+        "ConfigurationUnread",
+        "StoreUnavailable",
+    ] {
         let mut scene = Scene::bank_a();
         scene.settle();
         let exception = json!({"kind": "Node", "name": "node", "reason": reason, "message": "why"});
@@ -172,5 +177,9 @@ fn the_local_organization_is_ready_when_its_node_runs_the_whole_set_as_the_right
             says(&scene.plan(), PO, "local", "Ready"),
             format!("False {reason}")
         );
+        // No edit of the object mends it: kstatus takes it for in progress.
+        assert!(!has(&scene.plan(), PO, "local", "Stalled"));
+        scene.inputs.report.as_mut().unwrap().exceptions.clear();
+        assert_eq!(says(&scene.plan(), PO, "local", "Ready"), "True Ready");
     }
 }

@@ -98,3 +98,30 @@ fn policies_are_ready_again_once_it_is_accepted() {
         "True Ready"
     );
 }
+
+#[test]
+fn a_policy_of_a_node_that_denies_everything_is_not_ready_and_one_of_a_node_that_only_warns_is() {
+    let mut scene = rolled_back();
+    for (reason, ready, organization) in [
+        (
+            "ConfigurationStale",
+            "False ConfigurationStale",
+            "False ConfigurationStale",
+        ),
+        (
+            "ConfigurationUnread",
+            "True Ready",
+            "False ConfigurationUnread",
+        ),
+        // The volume is full for some minutes: a thousand policies are not written for it.
+        ("StoreUnavailable", "True Ready", "False StoreUnavailable"),
+    ] {
+        let exceptions = &mut scene.inputs.report.as_mut().unwrap().exceptions;
+        exceptions[0].reason = reason.to_owned();
+        let plan = scene.settle();
+        assert_eq!(says(&plan, "SharingPolicy", "shares", "Ready"), ready);
+        assert!(!has(&plan, "SharingPolicy", "shares", "Stalled"));
+        let local = says(&plan, "PeerOrganization", "local", "Ready");
+        assert_eq!(local, organization);
+    }
+}

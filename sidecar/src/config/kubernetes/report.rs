@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::follow::Pauses;
 use super::mirror::RootSeen;
 use super::server::{Server, ServerError, uri};
-use crate::node::report::{Report, ReportError};
+use crate::node::report::{self, Report, ReportError};
 
 /// Under this name the API server knows what the node has written.
 const FIELD_MANAGER: &str = "finp2p-node";
@@ -202,7 +202,7 @@ impl Writer {
 }
 
 /// Leaves out what does not fit, the least needed first: words on peers, peers that are well,
-/// exceptions from the end. What was applied always stays: without it nothing is Programmed.
+/// exceptions from the end, which are counted. What was applied always stays: without it nothing is Programmed.
 fn fit(mut status: SidecarConfigStatus) -> SidecarConfigStatus {
     let bytes = |status: &SidecarConfigStatus| {
         serde_json::to_vec(status).map_or(usize::MAX, |json| json.len())
@@ -218,7 +218,11 @@ fn fit(mut status: SidecarConfigStatus) -> SidecarConfigStatus {
     }
     while bytes(&status) > REPORT_MAX_BYTES && !status.exceptions.is_empty() {
         let left = status.exceptions.len() * 3 / 4;
-        status.exceptions.truncate(left);
+        if left == 0 {
+            status.exceptions.clear();
+        } else {
+            report::shorten(&mut status.exceptions, left, 0);
+        }
     }
     let names: BTreeSet<&str> = status.exceptions.iter().map(|e| e.name.as_str()).collect();
     tracing::debug!(objects = names.len(), "the report was shortened");

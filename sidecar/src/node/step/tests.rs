@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use finp2p_crds::shared_asset::Content;
-use finp2p_crds::sidecar_config::{NodeLimits, Root, SidecarConfigStatus, Slice};
+use finp2p_crds::sidecar_config::{NodeLimits, RawEntry, Root, SidecarConfigStatus, Slice};
 use finp2p_crds::{SidecarConfig, SidecarConfigSpec};
 use jiff::SignedDuration;
 use tempfile::TempDir;
@@ -84,6 +84,10 @@ impl Source for Scripted {
 }
 
 fn reading(sequence: i64, generation: i64) -> Reading {
+    reading_of(sequence, generation, Vec::new())
+}
+
+fn reading_of(sequence: i64, generation: i64, entries: Vec<RawEntry>) -> Reading {
     let object = |name: &str, spec| {
         let mut object = SidecarConfig::new(name, spec);
         object.metadata.uid = Some(format!("uid-{name}"));
@@ -105,6 +109,7 @@ fn reading(sequence: i64, generation: i64) -> Reading {
     };
     let slice = Slice {
         set: "s1".to_owned(),
+        entries,
         ..Slice::default()
     };
     let root = SidecarConfigSpec {
@@ -235,4 +240,67 @@ fn a_roll_back_that_is_not_accepted_is_one_after_a_restart_too() {
     assert_eq!(standing.applied.root.sequence, 4);
     assert_eq!(standing.restrained_by.unwrap().root.sequence, 5);
     assert_eq!(age(&node, at(1) + SignedDuration::from_mins(1)), Age::Fresh);
+}
+
+#[test]
+fn each_applied_configuration_is_audited_with_the_objects_it_changed_and_the_changes_behind_them() {
+    let terms = |generation: i64, change: &str| {
+        let spec = serde_json::json!({"assets": {"all": true}, "peers": {"all": true}, "mode": "Pull", "allFields": true});
+        RawEntry {
+            kind: "Policy".to_owned(),
+            uid: "uid-terms".to_owned(),
+            generation,
+            name: "terms".to_owned(),
+            payload: serde_json::json!({"spec": spec, "change": change}),
+        }
+    };
+    let scene = Scene::new();
+    let node = scene.node();
+    for (number, entries) in [vec![terms(1, "CHG-1")], vec![terms(1, "CHG-2")], vec![]]
+        .into_iter()
+        .enumerate()
+    {
+        let number = i64::try_from(number).unwrap();
+        scene.source.hold(
+            at(number),
+            Some(reading_of(5 + number, 5 + number, entries)),
+        );
+        node.tick(at(number));
+    }
+    drop(node);
+    let audited = scene.audited();
+    for (was, change) in [
+        ("added", "CHG-1"),
+        ("changed", "CHG-2"),
+        ("removed", "CHG-2"),
+    ] {
+        let objects = format!(
+            "\"objects\":[{{\"kind\":\"Policy\",\"was\":\"{was}\",\"name\":\"terms\",\"uid\":\"uid-terms\",\"gen\":1,\"change\":\"{change}\"}}]"
+        );
+        assert!(audited.contains(&objects), "{objects} in {audited}");
+    }
+}
+
+#[test]
+fn a_volume_that_takes_nothing_is_reported_until_it_does() {
+    let scene = Scene::new();
+    scene.source.hold(at(0), Some(reading(5, 5)));
+    let node = scene.node();
+    let (there, away) = (
+        scene.folder.path().join("audit"),
+        scene.folder.path().join("away"),
+    );
+    let said = |now| {
+        node.tick(now);
+        let status = node.status(now, Vec::new());
+        let said = status.of_node("StoreUnavailable");
+        said.map(|exception| (exception.name.clone(), exception.message.clone()))
+    };
+    assert_eq!(said(at(0)), None);
+    std::fs::rename(&there, &away).unwrap();
+    let (name, message) = said(at(1)).unwrap();
+    assert_eq!(name, "bank-a");
+    assert!(message.contains("free space on the volume"), "{message}");
+    std::fs::rename(&away, &there).unwrap();
+    assert_eq!(said(at(2)), None);
 }

@@ -207,7 +207,7 @@ fn a_purpose_that_is_demanded_must_be_named() {
         let entry = &world.trail.take()[0];
         assert_eq!((entry.code, entry.slug.as_str()), (3400, "purpose"));
         assert_eq!(entry.purpose.as_deref(), purpose);
-        assert_eq!(entry.policies, ["settlement"]);
+        assert_eq!(policies_of(entry), ["settlement"]);
     }
     // A purpose comes before units.
     let (answers, _) = talk.fetch(4, vec![units("research", &["/nothing"])]);
@@ -289,7 +289,7 @@ fn the_audit_says_what_a_policy_lacked() {
         );
         let entry = &world.trail.take()[0];
         assert_eq!(entry.detail.as_deref(), Some(detail));
-        assert_eq!(entry.policies, ["another"]);
+        assert_eq!(policies_of(entry), ["another"]);
     }
     let mut world = World::new();
     world.edit(|resources| {
@@ -335,7 +335,7 @@ fn the_audit_says_that_the_policy_a_peer_counts_on_has_expired() {
             (entry.slug.as_str(), entry.detail.as_deref()),
             (told, Some(detail))
         );
-        assert_eq!(entry.policies, near);
+        assert_eq!(policies_of(entry), near);
     }
 }
 
@@ -361,5 +361,5 @@ fn the_audit_says_everything_that_policies_lacked() {
     let entry = &world.trail.take()[0];
     let detail = entry.detail.as_deref();
     assert_eq!(detail, Some("policy expired; policy not supported yet"));
-    assert_eq!(entry.policies, ["a", "b", "c"]);
+    assert_eq!(policies_of(entry), ["a", "b", "c"]);
 }

@@ -23,7 +23,7 @@ fn attack_20_policies_add_up_an_expired_one_adds_nothing_and_suspension_beats_al
         let (answers, _) = talk.fetch(1, vec![units("bond", &["/name", "/price"])]);
         assert!(matches!(answers[0], FetchAnswer::Record { .. }));
         let entry = &world.trail.take()[0];
-        assert_eq!(entry.policies, ["bonds", "price-too"]);
+        assert_eq!(policies_of(entry), ["bonds", "price-too"]);
         let (answers, _) = talk.fetch(2, vec![units("bond", &["/address/street"])]);
         assert_eq!(refused(&answers[0]), (3400, Some("fields")));
         talk.sid
@@ -223,7 +223,7 @@ fn attack_23_a_forbidden_item_fails_alone_and_every_item_is_decided_and_written(
         assert_eq!(entry.organization.as_deref(), Some("bank-b"));
         assert_eq!((entry.op.as_str(), entry.configuration), ("fetch", [1; 32]));
     }
-    assert_eq!(entries[0].policies, ["bonds"]);
+    assert_eq!(policies_of(&entries[0]), ["bonds"]);
     assert_eq!(
         (entries[0].version, entries[0].slug.as_str()),
         (Some(41), "granted")

@@ -151,8 +151,10 @@ fn node_programmed(scene: &Scene<'_, '_>, verdict: &Verdict) -> Draft {
         return behind("the node has not reported yet");
     };
     for reason in [
+        reasons::STORE_UNAVAILABLE,
         reasons::CONFIGURATION_STALE,
         reasons::CONFIGURATION_ROLLED_BACK,
+        reasons::CONFIGURATION_UNREAD,
     ] {
         if let Some(said) = report.of_node(reason) {
             return Draft::new(

@@ -96,8 +96,8 @@ fn programmed(scene: &Scene<'_, '_>, policy: &Policy<'_>) -> Draft {
     }
     let key = ObjectKey::new(POLICY, verdict);
     let programmed = scene.programmed("SharingPolicy", &key, verdict, verdict.unresolved.as_ref());
-    match rolled_back(scene) {
-        Some(rolled_back) if WOULD_GRANT.contains(&programmed.reason) => rolled_back,
+    match held_back(scene) {
+        Some(held_back) if WOULD_GRANT.contains(&programmed.reason) => held_back,
         _ => programmed,
     }
 }
@@ -107,21 +107,28 @@ const WOULD_GRANT: &[&str] = &[reasons::PROGRAMMED, reasons::NODE_BEHIND];
 
 /// While the node's configuration is one that went back in time no policy is in force as it is
 /// written: what it grants is granted where the former configuration granted it too, which nobody
-/// but the node knows. That is `False` and not `Stalled`: no edit of this object mends it, and a
-/// pipeline that waits for it goes on when somebody accepts. Assets say nothing of it: they are in the
-/// node as their status says, who may have them is the policies' word, and there may be ten thousand.
-fn rolled_back(scene: &Scene<'_, '_>) -> Option<Draft> {
+/// but the node knows. While it is too old the node denies everything. That is `False` and not
+/// `Stalled`: no edit of this object mends it, and a pipeline that waits for it goes on when somebody
+/// accepts. Assets say nothing of it: they are in the node as their status says, who may have them is
+/// the policies' word, and there may be ten thousand. A volume that takes nothing is told by the local
+/// organization alone: the configuration is in force, and it ends within minutes.
+fn held_back(scene: &Scene<'_, '_>) -> Option<Draft> {
     let report = scene.inputs.report.as_ref()?;
-    let said = report.of_node(reasons::CONFIGURATION_ROLLED_BACK)?;
-    Some(Draft::new(
-        types::PROGRAMMED,
-        Truth::False,
-        reasons::CONFIGURATION_ROLLED_BACK,
-        format!(
-            "of what this grants, the node grants only what its former configuration granted as well; it says: {}",
-            said.message
-        ),
-    ))
+    let draft = |reason: &'static str, what: &str| {
+        let said = report.of_node(reason)?;
+        let message = format!("{what}; it says: {}", said.message);
+        Some(Draft::new(types::PROGRAMMED, Truth::False, reason, message))
+    };
+    let stale = draft(
+        reasons::CONFIGURATION_STALE,
+        "the node grants nothing of what this grants",
+    );
+    stale.or_else(|| {
+        draft(
+            reasons::CONFIGURATION_ROLLED_BACK,
+            "of what this grants, the node grants only what its former configuration granted as well",
+        )
+    })
 }
 
 fn peers(scene: &Scene<'_, '_>, selection: &Selection) -> String {

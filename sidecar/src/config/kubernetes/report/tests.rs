@@ -176,6 +176,11 @@ fn a_report_that_is_too_large_loses_words_first_and_what_was_applied_never() {
     assert_eq!(fitted.applied, large.applied);
     assert_eq!(fitted.exceptions[0], large.exceptions[0]);
     assert!(fitted.exceptions.len() > 40);
+    let left_out = 101 - fitted.exceptions.len();
+    let last = fitted.exceptions.last().unwrap();
+    assert_eq!((&*last.kind, &*last.reason), ("Node", "ReportFull"));
+    let count = format!("{left_out} more are not told");
+    assert!(last.message.starts_with(&count), "{}", last.message);
     assert!(fitted.peers.iter().all(|peer| !peer.reachable));
     assert_eq!(fitted.peers.len(), 50);
     let small = status(3, 2);

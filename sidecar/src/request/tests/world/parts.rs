@@ -68,6 +68,11 @@ impl Trail for MemoryTrail {
     }
 }
 
+/// Names of the policies that an entry names.
+pub fn policies_of(entry: &Decision) -> Vec<&str> {
+    entry.policies.iter().map(|p| p.name.as_str()).collect()
+}
+
 impl MemoryTrail {
     /// The decisions written since the last call.
     pub fn take(&self) -> Vec<Decision> {
