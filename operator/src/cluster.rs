@@ -98,7 +98,7 @@ pub async fn connect() -> Result<Client, ClusterError> {
 }
 
 /// TLS needs one provider of cryptography for the whole process; somebody may have installed it.
-fn install_provider() {
+pub(crate) fn install_provider() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 

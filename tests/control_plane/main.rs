@@ -11,6 +11,7 @@
 
 mod accounts;
 mod ahead;
+mod audit;
 mod away;
 mod bank;
 mod content;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use finp2p_crds::access::Facts;
+use finp2p_crds::entry::{AssetEntry, PeerEntry};
+use finp2p_crds::sharing_policy::SharingPolicySpec;
 use serde::Serialize;
 
 /// How an object differs.
@@ -16,14 +18,15 @@ pub enum What {
     Gone,
 }
 
-/// Names of the objects that differ. What is not in here is the same on both sides.
+/// Names of the objects that differ, by more than the annotation with the change behind them. What is
+/// not in here is the same on both sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changed {
     /// PeerOrganizations.
     pub peers: BTreeMap<String, What>,
     /// SharedAssets.
     pub assets: BTreeMap<String, What>,
-    /// SharingPolicies; not those of which only the annotation differs.
+    /// SharingPolicies.
     pub policies: BTreeMap<String, What>,
 }
 
@@ -68,10 +71,38 @@ fn by_name<'e, T>(entries: impl Iterator<Item = (&'e str, &'e T)>) -> ByName<'e,
     map
 }
 
-fn differing<T: PartialEq>(
-    before: &ByName<'_, T>,
-    after: &ByName<'_, T>,
-) -> BTreeMap<String, What> {
+/// What an object says, the annotation with the change behind it aside.
+trait Says: PartialEq {
+    fn says_as(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
+impl Says for SharingPolicySpec {}
+
+impl Says for PeerEntry {
+    fn says_as(&self, other: &Self) -> bool {
+        let change = other.change.clone();
+        self == other
+            || Self {
+                change,
+                ..self.clone()
+            } == *other
+    }
+}
+
+impl Says for AssetEntry {
+    fn says_as(&self, other: &Self) -> bool {
+        let change = other.change.clone();
+        self == other
+            || Self {
+                change,
+                ..self.clone()
+            } == *other
+    }
+}
+
+fn differing<T: Says>(before: &ByName<'_, T>, after: &ByName<'_, T>) -> BTreeMap<String, What> {
     let gone = before.keys().filter(|name| !after.contains_key(*name));
     let gone = gone.map(|name| ((*name).to_owned(), What::Gone));
     let there = after
@@ -85,6 +116,7 @@ fn differing<T: PartialEq>(
 }
 
 /// Whether two lists hold the same, in any order.
-fn same<T: PartialEq>(a: &[&T], b: &[&T]) -> bool {
-    a.len() == b.len() && a.iter().all(|x| b.contains(x)) && b.iter().all(|x| a.contains(x))
+fn same<T: Says>(a: &[&T], b: &[&T]) -> bool {
+    let holds = |all: &[&T], one: &T| all.iter().any(|other| other.says_as(one));
+    a.len() == b.len() && a.iter().all(|x| holds(b, x)) && b.iter().all(|x| holds(a, x))
 }

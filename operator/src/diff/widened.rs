@@ -1,5 +1,6 @@
 //! The short form of what a change gains, for an Event `AccessWidened` of a running operator.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use finp2p_crds::access::Facts;
@@ -21,6 +22,8 @@ const GROUPS: usize = 16;
 /// About a second of work: an edit of one object takes a thousandth of it. Beyond, the note says
 /// that not everything was looked at.
 const QUESTIONS: usize = 2_000_000;
+/// Most bytes of a change in a note: a commit hash has 40.
+const CHANGE_MAX_BYTES: usize = 64;
 /// Names in one clause of a note.
 const NAMES_SHOWN: usize = 3;
 
@@ -39,6 +42,8 @@ pub struct Widened {
     pub trust: Vec<(String, Trust)>,
     /// Demands on buyers that are gone, by resource id.
     pub eligibility: Vec<(String, Loosened)>,
+    /// Commits or tickets behind the objects that it comes from.
+    pub changes: BTreeSet<String>,
     /// Whether everything was looked at.
     pub complete: bool,
 }
@@ -67,20 +72,45 @@ impl Widened {
                 questions: QUESTIONS,
             },
         );
-        let widened = Self {
+        let mut widened = Self {
             access: compared.gained.groups,
             omitted: compared.gained.omitted,
             peers: compared.gained.peers.len(),
             resources: compared.gained.resources.len(),
             trust: trust(before, after, changed),
             eligibility: eligibility(before, after, changed),
+            changes: BTreeSet::new(),
             complete: compared.complete,
         };
         let nothing = widened.access.is_empty()
             && widened.trust.is_empty()
             && widened.eligibility.is_empty()
             && widened.complete;
+        widened.changes = widened.changes(after, changed);
         (!nothing).then_some(widened)
+    }
+
+    /// The changes behind the objects that differ and have part in what was gained.
+    fn changes(&self, after: &Facts, changed: &Changed) -> BTreeSet<String> {
+        let rows = || self.access.iter().map(|group| &group.row);
+        let granting = rows().flat_map(|row| &row.policies);
+        let policies = granting
+            .filter(|policy| changed.policies.contains_key(&policy.name))
+            .map(|policy| policy.change.clone());
+        let mut readers: BTreeSet<&String> = self.trust.iter().map(|(id, _)| id).collect();
+        readers.extend(self.access.iter().flat_map(|group| &group.peers));
+        let peers = after.peers().iter().filter(|peer| {
+            changed.peers.contains_key(&peer.name)
+                && readers.contains(&peer.payload.organization_id)
+        });
+        let mut opened: BTreeSet<&String> = self.eligibility.iter().map(|(id, _)| id).collect();
+        opened.extend(self.access.iter().flat_map(|group| &group.resources));
+        let assets = after.assets().iter().filter(|asset| {
+            changed.assets.contains_key(&asset.name) && opened.contains(&asset.payload.resource_id)
+        });
+        let peers = peers.map(|peer| peer.payload.change.clone());
+        let assets = assets.map(|asset| asset.payload.change.clone());
+        policies.chain(peers).chain(assets).flatten().collect()
     }
 
     /// One paragraph, at most [`NOTE_MAX_BYTES`]: the numbers first, then as much as there is
@@ -98,6 +128,10 @@ impl Widened {
         }
         if !self.complete {
             head.push("not everything was looked at: use finp2p-operator diff".to_owned());
+        }
+        if !self.changes.is_empty() {
+            let changes: Vec<String> = self.changes.iter().cloned().collect();
+            head.push(format!("change {}", listed(&changes, NAMES_SHOWN, change)));
         }
         let mut note = format!("access gained ({})", head.join(", "));
         let clauses: Vec<String> = self.clauses().collect();
@@ -147,6 +181,13 @@ impl Widened {
             .map(|(id, loosened)| format!("{id}: {}", printable(&loosened.phrase())));
         trust.chain(access).chain(eligibility)
     }
+}
+
+/// A change in a note: enough for a ticket or a commit, and little beside what it brought.
+fn change(text: &str) -> String {
+    let mut text = printable(text);
+    text.truncate(text.floor_char_boundary(CHANGE_MAX_BYTES));
+    text
 }
 
 fn trust(before: &Facts, after: &Facts, changed: &Changed) -> Vec<(String, Trust)> {

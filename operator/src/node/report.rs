@@ -216,12 +216,12 @@ impl Speaker {
             .buffer_unordered(WRITES_AT_ONCE)
             .collect()
             .await;
-        let mut news = Vec::new();
+        let mut all = Vec::new();
         for result in results {
             match result {
                 Ok(found) => {
                     told.written += 1;
-                    news.extend(found);
+                    all.extend(found);
                 }
                 Err(error) if cluster_error::cure(&error) == Cure::Gone => {}
                 Err(error) => {
@@ -236,7 +236,7 @@ impl Speaker {
                 }
             }
         }
-        for (reference, event) in news {
+        for (reference, event) in all {
             self.publish(&reference, &event).await;
         }
     }
@@ -345,7 +345,7 @@ async fn write<K>(
     cache: &Cache<K>,
     status: &ObjectStatus<K::Status>,
     was_refused: bool,
-) -> Result<Option<(ObjectReference, Event)>, kube::Error>
+) -> Result<Vec<(ObjectReference, Event)>, kube::Error>
 where
     K: HasReport + Kind,
 {
@@ -366,22 +366,45 @@ where
     let written = api
         .patch_status(&status.name, &params, &Patch::Apply(&body))
         .await?;
-    let news = existing.and_then(|existing: Arc<K>| {
+    let told = existing.map(|existing: Arc<K>| {
         let before = existing.report();
-        let event = news(before, &status.status, existing.annotations(), was_refused)?;
-        Some((existing.object_ref(&()), event))
+        let events = news(before, &status.status, existing.annotations(), was_refused);
+        let events = events.into_iter();
+        events
+            .map(|event| (existing.object_ref(&()), event))
+            .collect()
     });
     cache.wrote(written);
-    Ok(news)
+    Ok(told.unwrap_or_default())
 }
 
-/// What an object's owner should hear of: that it stopped working, why, and that it works again.
+/// What an object's owner should hear of.
 fn news<S: Reported>(
     before: Option<&S>,
     after: &S,
     annotations: &BTreeMap<String, String>,
     was_refused: bool,
-) -> Option<Event> {
+) -> Vec<Event> {
+    let events = [
+        readiness(before, after, was_refused),
+        suspension(before, after),
+    ];
+    let events = events.into_iter().flatten();
+    let with_change = |event: Event| {
+        let mut note = event.note.unwrap_or_default();
+        if let Some(change) = annotations.get(CHANGE_ANNOTATION) {
+            note = format!("{note} (change {change})");
+        }
+        Event {
+            note: Some(note.chars().take(NOTE_MAX_CHARS).collect()),
+            ..event
+        }
+    };
+    events.map(with_change).collect()
+}
+
+/// That an object stopped working, why, and that it works again.
+fn readiness<S: Reported>(before: Option<&S>, after: &S, was_refused: bool) -> Option<Event> {
     let after = ready(after)?;
     let before = before.and_then(ready);
     let said = |c: &Condition| (c.status, c.reason.clone());
@@ -393,15 +416,34 @@ fn news<S: Reported>(
         Truth::False if after.reason != reasons::NODE_BEHIND => (EventType::Warning, "Refuse"),
         _ => return None,
     };
-    let mut note = after.message.clone();
-    if let Some(change) = annotations.get(CHANGE_ANNOTATION) {
-        note = format!("{note} (change {change})");
-    }
     Some(Event {
         type_,
         reason: after.reason.clone(),
-        note: Some(note.chars().take(NOTE_MAX_CHARS).collect()),
+        note: Some(after.message.clone()),
         action: action.to_owned(),
         secondary: None,
     })
 }
+
+/// That a peer is suspended: it stays Ready, because the object is in force. That it is not any more
+/// widens access, which is told as such.
+fn suspension<S: Reported>(before: Option<&S>, after: &S) -> Option<Event> {
+    let is_suspended = |status: &S| {
+        let mut conditions = status.conditions().iter();
+        conditions.any(|c| c.type_ == types::REACHABLE && c.reason == reasons::SUSPENDED)
+    };
+    let is_new = is_suspended(after) && !before.is_some_and(is_suspended);
+    is_new.then(|| Event {
+        type_: EventType::Normal,
+        reason: reasons::SUSPENDED.to_owned(),
+        note: Some(
+            "nothing is exchanged with it any more, whatever policies say; remove suspended to resume"
+                .to_owned(),
+        ),
+        action: "Suspend".to_owned(),
+        secondary: None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

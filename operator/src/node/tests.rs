@@ -1,9 +1,11 @@
 //! The plan, decision by decision. Objects are written as a user writes them, in [`scene`].
 
+mod applying;
 mod asset;
 mod certificate;
 mod cluster;
 mod content;
+pub mod fake;
 mod golden;
 mod lineage;
 mod local;
@@ -11,6 +13,6 @@ mod organization;
 mod policy;
 mod properties;
 mod roll_back;
-mod scene;
+pub mod scene;
 mod slice;
 mod timing;

@@ -381,6 +381,25 @@ impl Bank<'_> {
         }
     }
 
+    /// The entries of its node's audit log so far, as JSON.
+    pub fn audited(&self) -> Result<Vec<Value>, String> {
+        let folder = self.folder.join("node/audit");
+        let mut segments: Vec<PathBuf> = fs::read_dir(&folder)
+            .and_then(|files| files.map(|file| Ok(file?.path())).collect())
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
+        segments.retain(|path| path.extension().is_some_and(|kind| kind == "jsonl"));
+        segments.sort();
+        let mut entries = Vec::new();
+        for segment in segments {
+            let text = fs::read_to_string(&segment).map_err(|error| error.to_string())?;
+            // The first line is the header; the last may be half written.
+            let lines = text.lines().skip(1);
+            let lines = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            entries.extend(lines.map(|mut line| line["entry"].take()));
+        }
+        Ok(entries)
+    }
+
     /// Where its node serves metrics and probes.
     pub fn metrics_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports[2])

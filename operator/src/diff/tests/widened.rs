@@ -118,3 +118,45 @@ fn a_note_fits_into_an_event_and_counts_what_it_leaves_out() {
         "{note}"
     );
 }
+
+#[test]
+fn a_note_names_the_changes_behind_what_was_gained_and_no_others() {
+    let mut old = Declared::default();
+    old.peers.push(peer("bank-b", "bank-b"));
+    old.peers[0].payload.suspended = true;
+    old.peers.push(peer("bank-c", "bank-c"));
+    old.assets.push(asset("bond", "BOND"));
+    old.policies.push(policy(
+        "to-b",
+        SharingPolicySpec {
+            peers: named(&["bank-b"]),
+            ..open()
+        },
+    ));
+    old.policies[0].payload.change = Some("CHG-1".to_owned());
+    // A lifted suspension gives back what an older policy grants.
+    let mut new = old.clone();
+    new.peers[0].payload.suspended = false;
+    new.peers[0].payload.change = Some("CHG-2".to_owned());
+    new.peers[1].payload.change = Some("CHG-3".to_owned());
+    let note = widened(&old.facts(), &new.facts()).unwrap().note();
+    let head = "access gained (peers: 1, assets: 1, points of trust: 1, change CHG-2): bank-b: not suspended";
+    assert!(note.starts_with(head), "{note}");
+
+    let mut new = old.clone();
+    new.policies[0].payload.spec.peers = everything();
+    new.policies[0].payload.change = Some("C".repeat(500));
+    let note = widened(&old.facts(), &new.facts()).unwrap().note();
+    let head = format!(
+        "access gained (peers: 1, assets: 1, change {}): ",
+        "C".repeat(64)
+    );
+    assert!(note.starts_with(&head), "{note}");
+
+    // The annotation alone is no difference.
+    let mut new = old.clone();
+    new.assets[0].payload.change = Some("CHG-4".to_owned());
+    new.peers[1].payload.change = Some("CHG-4".to_owned());
+    new.policies[0].payload.change = Some("CHG-4".to_owned());
+    assert!(Changed::between(&old.facts(), &new.facts()).is_empty());
+}

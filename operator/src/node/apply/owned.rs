@@ -288,3 +288,6 @@ fn hash(value: &Value) -> u64 {
     value.to_string().hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -260,6 +260,34 @@ fn the_change_behind_a_policy_travels_with_it() {
 }
 
 #[test]
+fn an_edit_of_the_annotation_alone_is_written_and_is_programmed_once_the_node_has_it() {
+    let mut scene = scene();
+    scene.policy("p", share("bond", "bank-b"));
+    scene.settle();
+    let annotation = || Some(labels(&[("sharing.finp2p.io/change", "CHG-8")]));
+    // Metadata: the generation of the objects stays.
+    let policy = &mut scene.inputs.policies[0].object;
+    std::sync::Arc::make_mut(policy).metadata.annotations = annotation();
+    let asset = &mut scene.inputs.assets[0].object;
+    std::sync::Arc::make_mut(asset).metadata.annotations = annotation();
+    let organizations = scene.inputs.organizations.iter_mut();
+    for organization in organizations {
+        std::sync::Arc::make_mut(&mut organization.object)
+            .metadata
+            .annotations = annotation();
+    }
+    let plan = scene.plan();
+    assert_eq!(plan.writes().len(), 2, "root and slice");
+    assert_eq!(says(&plan, SP, "p", "Ready"), "False NodeBehind");
+    for entry in entries(&plan) {
+        assert_eq!(entry.generation, 1);
+        assert_eq!(entry.payload["change"], "CHG-8", "{entry:?}");
+    }
+    assert_eq!(says(&scene.settle(), SP, "p", "Ready"), "True Ready");
+    assert!(scene.plan().is_idle());
+}
+
+#[test]
 fn a_policy_is_programmed_only_when_the_node_has_applied_its_last_edit() {
     let mut scene = scene();
     scene.policy("p", share("bond", "bank-b"));
