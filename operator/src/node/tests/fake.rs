@@ -18,6 +18,8 @@ pub type Asked = (String, String, Value);
 pub struct Held {
     pub objects: BTreeMap<String, Value>,
     pub asked: Vec<Asked>,
+    /// Resource version of what was applied last: even, so that a test can write in between.
+    pub version: u64,
 }
 
 /// The server, until it is dropped.
@@ -78,7 +80,9 @@ async fn answer(
         && let Some(metadata) = object["metadata"].as_object_mut()
     {
         // As an API server answers an apply: what was applied is the applier's.
-        metadata.insert("resourceVersion".to_owned(), json!("1"));
+        held.version += 2;
+        let version = held.version.to_string();
+        metadata.insert("resourceVersion".to_owned(), json!(version));
         metadata.insert("managedFields".to_owned(), json!([manager("Apply")]));
     }
     held.objects.insert(path, object.clone());

@@ -18,6 +18,8 @@ fn role(verb: &str) -> Role {
 fn tampered(cache: &Cache<Role>) {
     let mut role = role("delete");
     let ours = cache.get("node").unwrap();
+    let version: u64 = ours.resource_version().unwrap().parse().unwrap();
+    role.metadata.resource_version = Some((version + 1).to_string());
     role.metadata.annotations = ours.metadata.annotations.clone();
     let managers = json!([{"manager": FIELD_MANAGER, "operation": "Apply"}, manager("Update")]);
     role.metadata.managed_fields = serde_json::from_value(managers).unwrap();
