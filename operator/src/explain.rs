@@ -6,6 +6,7 @@
 //!
 //! - [`policy`]: each policy alone, and what it says to the question.
 //! - [`content`]: which fields there are, from a file or from what policies name.
+//! - [`session`]: whether a root key of the reader opens a session, which a node asks before policies.
 //! - [`sentence`]: reasons and cures in words.
 //! - [`report`]: for people and for programs.
 //!
@@ -15,13 +16,15 @@ pub mod content;
 pub mod policy;
 pub mod report;
 pub mod sentence;
+pub mod session;
 
 use finp2p_crds::ResourceId;
 use finp2p_crds::access::{Access, Facts, Operation, Question, Reason, Refusal, Wanted, decide};
 use jiff::Timestamp;
 
 use content::Units;
-use policy::Line;
+use policy::{Line, Word};
+use sentence::Told;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +50,8 @@ pub struct Explanation {
     pub asked: Asked,
     /// What the access model says.
     pub verdict: Result<Access, Refusal>,
+    /// Why the reader's node is refused before policies are asked: no root key of it is good then.
+    pub no_session: Option<Told>,
     /// The policies that say something to it, those that select both parties first.
     pub policies: Vec<Line>,
     /// Number of policies that select neither.
@@ -76,10 +81,18 @@ impl Asked {
 /// Explains what these declarations answer.
 pub fn explain(facts: &Facts, asked: Asked, units: Units) -> Explanation {
     let verdict = decide(facts, &asked.question(units.known()));
-    let (policies, unrelated) = policy::lines(facts, &asked, &units);
+    let no_session = session::refusal(facts, &asked);
+    let (mut policies, unrelated) = policy::lines(facts, &asked, &units);
+    if no_session.is_some() {
+        let granting = policies.iter_mut().map(|line| &mut line.word);
+        granting
+            .filter(|word| matches!(word, Word::Grants(_)))
+            .for_each(|word| *word = Word::Barred);
+    }
     Explanation {
         asked,
         verdict,
+        no_session,
         policies,
         unrelated,
         units,
@@ -89,7 +102,7 @@ pub fn explain(facts: &Facts, asked: Asked, units: Units) -> Explanation {
 impl Explanation {
     /// Whether the reader may.
     pub fn is_granted(&self) -> bool {
-        self.verdict.is_ok()
+        self.verdict.is_ok() && self.no_session.is_none()
     }
 }
 

@@ -89,6 +89,8 @@ JSON (--output json), finp2p.io/explain/v1:
    "fields": [pointer], "everyOtherField", "terms"?: {"modes", "purposes"?, "expires"?, "redistribute"},
    "policies": [{"name", "generation"?, "change"?, "says", "fields"?, "why", "cure"?}],
    "omitted", "unrelated", "depends": [text]}
+reason: NotShared, Purpose, Fields, NoContent, or NoValidKey: no root key of the requester opens a
+session at that moment, so its node is refused (told: Authentication) before policies are asked.
 New members may be added; none is removed or renamed.
 
 A node whose configuration went back in time (ConfigurationRolledBack: a restored control plane)

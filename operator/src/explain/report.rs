@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use finp2p_crds::access::{Operation, Shortfall};
-use finp2p_crds::peer_organization::RootKey;
 use finp2p_crds::sharing_policy::Mode;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,6 +16,10 @@ use crate::diff::world::{Refused, World};
 
 /// The shape of the JSON report.
 pub const SCHEMA: &str = "finp2p.io/explain/v1";
+/// The reason of a refusal that comes before policies: no root key opens a session.
+const NO_VALID_KEY: &str = "NoValidKey";
+/// What the peer is told then; the wire has one code for every cause.
+const AUTHENTICATION: &str = "Authentication";
 /// Policies that are listed; those that grant come first.
 const POLICIES_SHOWN: usize = 100;
 
@@ -155,6 +158,7 @@ impl Report {
         let Explanation {
             asked,
             verdict,
+            no_session,
             policies,
             unrelated,
             units,
@@ -167,10 +171,14 @@ impl Report {
                 .cloned()
                 .collect()
         };
-        let access = verdict.as_ref().ok();
+        let access = verdict.as_ref().ok().filter(|_| no_session.is_none());
         let refusal = verdict.as_ref().err();
-        let Told { why, cure } = match (refusal, &world.facts) {
-            (Some(refusal), Some(facts)) => sentence::refusal(world, facts, explanation, refusal),
+        let Told { why, cure } = match (no_session, refusal, &world.facts) {
+            // A node finds this out before it looks at policies, so it is what has to be mended first.
+            (Some(told), _, _) => told.clone(),
+            (None, Some(refusal), Some(facts)) => {
+                sentence::refusal(world, facts, explanation, refusal)
+            }
             _ => rolled_back.map(undecided).unwrap_or_default(),
         };
         let granted = access
@@ -193,8 +201,14 @@ impl Report {
             purpose: asked.purpose.clone(),
             wanted: asked.wanted.clone(),
             verdict: Verdict::of(explanation.is_granted(), rolled_back.is_some()),
-            reason: refusal.map(|refusal| reason_word(refusal.reason)),
-            told: refusal.map(|refusal| reason_word(refusal.told)),
+            reason: match no_session {
+                Some(_) => Some(NO_VALID_KEY),
+                None => refusal.map(|refusal| reason_word(refusal.reason)),
+            },
+            told: match no_session {
+                Some(_) => Some(AUTHENTICATION),
+                None => refusal.map(|refusal| reason_word(refusal.told)),
+            },
             why,
             cure,
             fields: named(granted),
@@ -432,11 +446,11 @@ fn depends(world: &World, explanation: &Explanation, rolled_back: Option<&str>) 
             "which fields the content has: not known here, because {because}"
         ));
     }
-    depends.push(match (rolled_back, &explanation.verdict) {
-        (Some(said), Err(_)) => format!(
+    depends.push(match (rolled_back, explanation.is_granted()) {
+        (Some(said), false) => format!(
             "the node: it is in roll-back (ConfigurationRolledBack), so what is mended here counts once that has ended. It says: {said}"
         ),
-        (Some(_), Ok(_)) => {
+        (Some(_), true) => {
             "the node: the configuration that it had before grants it too, or somebody accepts this one; and the content is loaded".to_owned()
         }
         (None, _) => {
@@ -444,22 +458,11 @@ fn depends(world: &World, explanation: &Explanation, rolled_back: Option<&str>) 
         }
     });
     let facts = world.facts.as_ref();
-    let record = facts.and_then(|facts| facts.reader(&asked.requester).ok());
-    match record {
-        Some(peer) if !peer.payload.keys.iter().any(|key| is_valid(key, asked.now)) => {
-            depends.push(format!(
-                "the request's signature: no root key of {} is valid at that moment, so every request of its node is refused before policies are asked",
-                asked.requester
-            ));
-        }
-        _ => depends.push(
+    let is_reader = facts.is_some_and(|facts| facts.reader(&asked.requester).is_ok());
+    if is_reader && explanation.no_session.is_none() {
+        depends.push(
             "the request's signature: it leads to a root key in the requester's record".to_owned(),
-        ),
+        );
     }
     depends
-}
-
-fn is_valid(key: &RootKey, now: Timestamp) -> bool {
-    let revoked = key.revoked_at.as_ref().is_some_and(|at| at.0 <= now);
-    key.not_before.0 <= now && now < key.not_after.0 && !revoked
 }

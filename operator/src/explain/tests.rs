@@ -54,6 +54,8 @@ proptest! {
         let node = grants_in_force(&facts, asked.now, &asked.requester, &asked.resource, asked.operation)
             .and_then(|in_force| in_force.disclose(question.purpose, question.wanted, question.units));
         prop_assert_eq!(&explanation.verdict, &node);
+        // Every key of these worlds is valid at all of their moments.
+        prop_assert_eq!(&explanation.no_session, &None);
         prop_assert_eq!(explanation.is_granted(), node.is_ok());
     }
 
