@@ -154,6 +154,10 @@ fn mark_not_yet_enforced(schema: &mut Value) {
     }
 }
 
+/// What every object says until the operator first looks. An object in a namespace that no operator
+/// watches says it for ever, so it says what to look at then.
+const WAITING: &str = "waiting for the operator: if this stays, see whether it runs, and whether this namespace is in the chart's value `namespaces`";
+
 fn default_status(schema: &mut Value) {
     if let Some(Value::Object(status)) = schema.pointer_mut("/properties/status") {
         status.insert(
@@ -164,7 +168,7 @@ fn default_status(schema: &mut Value) {
                     "type": crate::condition::types::READY,
                     "status": "Unknown",
                     "reason": crate::condition::reasons::PENDING,
-                    "message": "waiting for the operator",
+                    "message": WAITING,
                     "lastTransitionTime": "1970-01-01T00:00:00Z"
                 }]
             }),
