@@ -68,12 +68,13 @@ begins later. It is also trust: a root key or more time for one, verifyOnly or r
 away, a revoked serial, a lifted suspension, a lower minimumProtocolVersion, an issuer, its types,
 keys and status lists, a verb of the local API; and a demand on buyers that is gone.
 Names that lead nowhere count as if their object will be added. Objects that are refused count as
-not there, and are listed. OLD and NEW need the local organization (the PeerOrganization with
+not there, and are listed; against a cluster, one that cannot be applied leaves there what is there
+("kept"), unless --prune. OLD and NEW need the local organization (the PeerOrganization with
 node) of every namespace that shares something; the records of peers alone can be compared too.
 
 JSON (--output json), finp2p.io/diff/v1:
   {"schema", "now", "summary", "gained": CHANGES, "lost": CHANGES,
-   "refused": [{"namespace"?, "kind", "name", "place"?, "reason", "message"}], "remarks": [text]}
+   "refused": [{"namespace"?, "kind", "name", "place"?, "reason", "message", "kept"?}], "remarks": [text]}
   CHANGES: {"access": [{"namespace", "pairs", "peers": [id], "resources": [id],
               "rights": ["List"|"Fetch"|"Subscribe"|"Redistribute"],
               "fields": WORDS, "purposes": WORDS, "from"?, "until"?,

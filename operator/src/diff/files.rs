@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use super::world::{Refused, World, inputs};
 use crate::cluster::{Live, claims as live_claims, overlay};
 use crate::finding::Finding;
+use crate::manifest::folder::NOTHING_TO_READ;
 use crate::manifest::{Folder, KUSTOMIZATION, Namespace, Object};
 use crate::node::files::{Objects, claims};
-
-/// Reason of the one finding that means "an empty folder", which is a side like another.
-const NOTHING: &str = "NothingToRead";
+use crate::node::inputs::Observed;
 
 /// A side of a comparison.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +97,7 @@ pub fn applied(
     prune: bool,
     now: Timestamp,
 ) -> Result<Side, SideError> {
-    let refused = readable(folder, false)?;
+    let mut refused = readable(folder, false)?;
     // Files that name no namespace are applied to the one at hand, as kubectl does.
     let named = |name: &str| {
         folder
@@ -113,6 +113,9 @@ pub fn applied(
         });
     };
     let objects = overlay::applied(&live.objects, Objects::of(namespace), prune);
+    for refused in &mut refused {
+        refused.kept = holds(&objects, refused);
+    }
     let claims = live_claims(&live.namespace, &objects);
     let mut world = World::of(&inputs(&live.namespace, objects, claims, now));
     place(&mut world, namespace);
@@ -122,15 +125,29 @@ pub fn applied(
     })
 }
 
+/// Whether an object of this kind and name is there.
+fn holds(objects: &Objects, refused: &Refused) -> bool {
+    fn names<K: ResourceExt>(observed: &[Observed<K>], name: &str) -> bool {
+        let mut names = observed.iter().map(|o| o.object.name_any());
+        names.any(|known| known == name)
+    }
+    match refused.kind.as_str() {
+        "PeerOrganization" => names(&objects.organizations, &refused.name),
+        "SharedAsset" => names(&objects.assets, &refused.name),
+        "SharingPolicy" => names(&objects.policies, &refused.name),
+        _ => false,
+    }
+}
+
 /// What was refused before it became an object; an error when it is not even known what that was.
 fn readable(folder: &Folder, may_be_empty: bool) -> Result<Vec<Refused>, SideError> {
     let errors = || folder.findings.iter().filter(|finding| finding.is_error());
-    if let Some(nothing) = errors().find(|finding| finding.reason == NOTHING)
+    if let Some(nothing) = errors().find(|finding| finding.reason == NOTHING_TO_READ)
         && !may_be_empty
     {
         return Err(SideError::Nothing(nothing.file.clone()));
     }
-    let nameless = |finding: &&Finding| finding.name.is_none() && finding.reason != NOTHING;
+    let nameless = |finding: &&Finding| finding.name.is_none() && finding.reason != NOTHING_TO_READ;
     // What a kustomization builds is what would be applied, and only that can be compared.
     let built = folder.findings.iter().filter(|f| f.reason == KUSTOMIZATION);
     let unreadable: Vec<Finding> = errors().filter(nameless).chain(built).cloned().collect();
@@ -152,6 +169,7 @@ fn refused(finding: &Finding) -> Option<Refused> {
         place: Some(format!("{}{line}", finding.file)),
         reason: finding.reason.clone(),
         message: format!("{}: {}", finding.message, finding.cure),
+        kept: false,
     })
 }
 

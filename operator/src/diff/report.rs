@@ -92,12 +92,8 @@ impl Report {
             }
             left_out(&mut text, all.len(), TEXT_MAX_LINES, changes.omitted, sign);
         }
-        if !self.difference.refused.is_empty() {
-            let _ = writeln!(
-                text,
-                "refused on the newer side, so it counts as not there:"
-            );
-            let refused = &self.difference.refused;
+        for (refused, so) in self.refused() {
+            let _ = writeln!(text, "refused on the newer side, so {so}:");
             for refused in refused.iter().take(TEXT_MAX_LINES) {
                 let _ = writeln!(text, "! {}", told(refused, printable));
             }
@@ -141,18 +137,30 @@ impl Report {
         if !beyond.is_empty() {
             let _ = write!(text, "\n{beyond}");
         }
-        let refused = &self.difference.refused;
-        if !refused.is_empty() {
-            text.push_str("\nRefused on the newer side, so it counts as not there:\n");
+        for (refused, so) in self.refused() {
+            let _ = write!(text, "\nRefused on the newer side, so {so}:\n");
+            for refused in refused.iter().take(TABLE_MAX_REFUSED) {
+                let _ = writeln!(text, "- {}", told(refused, code));
+            }
+            left_out(&mut text, refused.len(), TABLE_MAX_REFUSED, 0, "-");
         }
-        for refused in refused.iter().take(TABLE_MAX_REFUSED) {
-            let _ = writeln!(text, "- {}", told(refused, code));
-        }
-        left_out(&mut text, refused.len(), TABLE_MAX_REFUSED, 0, "-");
         for remark in &self.difference.remarks {
             let _ = writeln!(text, "\nNote: {}", code(remark));
         }
         text
+    }
+
+    /// The refused objects by what that means, each list with its words.
+    fn refused(&self) -> impl Iterator<Item = (Vec<&Refused>, &'static str)> {
+        let all = &self.difference.refused;
+        let (kept, gone): (Vec<&Refused>, Vec<&Refused>) =
+            all.iter().partition(|refused| refused.kept);
+        let kept = (
+            kept,
+            "what the cluster holds under its name stays as it is, and is compared",
+        );
+        let lists = [(gone, "it counts as not there"), kept];
+        lists.into_iter().filter(|(list, _)| !list.is_empty())
     }
 
     /// As JSON, one document with a newline.

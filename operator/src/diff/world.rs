@@ -63,6 +63,9 @@ pub struct Refused {
     pub reason: String,
     /// What is wrong and how to mend it.
     pub message: String,
+    /// Whether what a cluster holds under this name stays in force, because this is not applied.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
 }
 
 /// What the plan is given: everything that decides access, and nothing that does not. No key is
@@ -167,6 +170,8 @@ fn refused(namespace: &str, plan: &Plan) -> Vec<Refused> {
             place: None,
             reason: condition.reason.clone(),
             message: condition.message.clone(),
+            // It is applied, in place of what was there before.
+            kept: false,
         });
     };
     for o in &plan.organizations {

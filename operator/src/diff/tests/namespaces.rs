@@ -3,9 +3,11 @@
 use finp2p_crds::access::NOT_YET_ENFORCED;
 use jiff::Timestamp;
 
+use crate::cluster::Live;
 use crate::diff::compare::{CompareError, Difference, namespaces};
-use crate::diff::files::side;
+use crate::diff::files::{applied, live, side};
 use crate::diff::report::Report;
+use crate::node::files::Objects;
 use crate::validate::Checker;
 
 const HEAD: &str = "apiVersion: sharing.finp2p.io/v1alpha1\nkind: ";
@@ -187,4 +189,47 @@ fn conditions_that_are_enforced_one_day_must_be_compared_from_that_day_on() {
             "minimumRecipients"
         ]
     );
+}
+
+#[test]
+fn what_a_cluster_refuses_leaves_there_what_is_there_and_is_told_so() {
+    let checker = Checker::new().unwrap();
+    let read = |objects: &[&str]| {
+        let text: Vec<String> = objects.iter().map(|o| format!("{HEAD}{o}\n")).collect();
+        checker.read_paths(&["-".into()], text.join("---\n").as_bytes())
+    };
+    let cluster = read(&[BANK_A, BANK_B, BOND, POLICY]);
+    let there = Live {
+        namespace: "bank-a".to_owned(),
+        objects: Objects::of(&cluster.namespaces[0]),
+        sources_known: true,
+    };
+    let broken = POLICY.replace("mode: Pull", "mode: Pul");
+    let unknown = broken.replace("name: terms", "name: other");
+    let new = read(&[BANK_A, BANK_B, BOND, &broken, &unknown]);
+    let said = |prune: bool| {
+        let after = applied(&there, &new, prune, now()).unwrap();
+        let mut found = namespaces(&[live(&there, now())], &after.worlds, now()).unwrap();
+        found.refused.extend(after.refused);
+        Report::new(found, now()).text()
+    };
+    let text = said(false);
+    assert!(
+        text.starts_with("access gained: nothing; lost: nothing\n"),
+        "{text}"
+    );
+    let (gone, kept) = text
+        .split_once("so what the cluster holds under its name stays")
+        .unwrap();
+    assert!(
+        gone.contains("so it counts as not there:\n") && gone.contains("bank-a/other"),
+        "{text}"
+    );
+    assert!(kept.contains("bank-a/terms"), "{text}");
+    let text = said(true);
+    assert!(
+        text.starts_with("access gained: nothing; lost: 1 peer on 1 asset\n"),
+        "{text}"
+    );
+    assert!(!text.contains("stays"), "{text}");
 }

@@ -138,6 +138,7 @@ fn difference() -> Difference {
         place: Some("bank-a/users.yaml:3".to_owned()),
         reason: "NotYetSupported".to_owned(),
         message: "this version does not enforce users".to_owned(),
+        kept: false,
     }];
     found
 }
@@ -215,6 +216,7 @@ fn outputs_are_bounded_and_say_what_they_leave_out() {
             place: None,
             reason: "Invalid".to_owned(),
             message: "x".repeat(5_000),
+            kept: false,
         });
     }
     found.gained.omitted = 7;
