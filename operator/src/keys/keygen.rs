@@ -252,6 +252,9 @@ spec:
   node:
     network: {network}
     signer: {{secretName: {secret_name}}}
+    api:
+      clients:
+      - {{serviceAccount: operations, allow: [Administer]}}   # on call: must be here before a backup is restored
 ",
         root = paths.root.display(),
         secret = paths.secret.display(),

@@ -187,6 +187,10 @@ fn no_secret_is_printed_and_secret_files_are_private() {
     let folder = tempfile::tempdir().unwrap();
     let printed = keygen(folder.path(), &[]).unwrap();
     assert!(printed.contains("Take it off this machine"), "{printed}");
+    let (_, local) = printed.split_once("in its namespace:\n\n").unwrap();
+    let local: serde_json::Value = serde_yaml::from_str(local).unwrap();
+    let verbs = local.pointer("/spec/node/api/clients/0/allow/0").unwrap();
+    assert_eq!(verbs, "Administer", "it cannot be added when it is needed");
     let root = std::fs::read_to_string(folder.path().join("bank-a-root-key.pem")).unwrap();
     let seed = SigningKey::from_pkcs8_pem(&root).unwrap().to_seed();
     let issuer = secret(&folder.path().join("bank-a-issuer.yaml"));
