@@ -392,3 +392,39 @@ fn the_account_that_applies_the_consortiums_records_can_apply_nothing_else() {
         1
     );
 }
+
+/// What the README says of records that a plain `kubectl apply` made, with its command.
+#[test]
+fn a_record_that_a_plain_apply_made_is_suspended_by_a_patch_and_resumed_by_one() {
+    let bank = bank();
+    let text = members(&pipelines(), &bank);
+    let plain = || bank.kubectl(&["apply", "-f", "-"], &text).ok().unwrap();
+    let patch = |value: &str| {
+        let patch = format!("{{\"spec\":{{\"suspended\":{value}}}}}");
+        let readme = std::fs::read_to_string(pipelines().join("README.md")).unwrap();
+        let readme = readme.replace('\n', " ");
+        assert!(readme.contains(&format!("--type=merge -p '{patch}'")));
+        let command = ["patch", "peerorganization", "bank-b", "--type=merge"];
+        bank.kubectl(&[&command[..], &["-p", &patch]].concat(), "")
+            .ok()
+            .unwrap();
+    };
+    plain();
+    patch("true");
+    plain();
+    assert!(is_suspended(&bank), "a plain apply lifts the suspension");
+    patch("null");
+    assert!(!is_suspended(&bank));
+    // The other way works too, and only half: kubectl hands over the record with the field.
+    suspend(&bank, "finp2p-suspend", &suspension(&bank));
+    assert!(is_suspended(&bank));
+    let whole = suspension(&bank);
+    let (head, _) = whole.split_once("  annotations:").unwrap();
+    let manager = "--field-manager=finp2p-suspend";
+    let command = ["apply", "--server-side", manager, "-f", "-"];
+    let resumed = bank.kubectl(&command, &format!("{head}spec: {{}}\n"));
+    let refused = resumed.ok().unwrap_err();
+    assert!(refused.contains("is invalid"), "{refused}");
+    patch("null");
+    assert!(!is_suspended(&bank));
+}
