@@ -36,7 +36,9 @@ use finp2p_crds::definition::{self, DefinitionError};
 use finp2p_crds::{GROUP, VERSION};
 use serde_json::Value;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
+use crate::manifest::files::printed;
+use crate::manifest::folder::NOTHING_TO_READ;
 use crate::manifest::{Document, Folder, Reader};
 
 /// The path that stands for standard input.
@@ -188,7 +190,33 @@ impl Checker {
                 reader.path(path);
             }
         }
-        reader.finish()
+        let mut folder = reader.finish();
+        judge_nothing(paths, &mut folder);
+        folder
+    }
+}
+
+/// No manifest in anything that was named is an error: a pipeline whose build step wrote nothing would
+/// be green. An empty folder beside one that is not is worth a warning.
+fn judge_nothing(paths: &[PathBuf], folder: &mut Folder) {
+    if folder.any {
+        let nothing = folder.findings.iter_mut();
+        nothing
+            .filter(|finding| finding.reason == NOTHING_TO_READ)
+            .for_each(|finding| finding.severity = Severity::Warning);
+    } else if let Some(path) = paths.first()
+        && !folder.findings.iter().any(Finding::is_error)
+    {
+        let others = match paths.len().saturating_sub(1) {
+            0 => String::new(),
+            others => format!(", nor in the {others} other paths"),
+        };
+        folder.findings.push(Finding::error(
+            &printed(path),
+            NOTHING_TO_READ,
+            format!("no manifest is in here{others}: nothing was checked"),
+            "look at what should have written it, or name a file or folder that has manifests (*.yaml, *.yml, *.json)",
+        ));
     }
 }
 

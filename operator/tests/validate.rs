@@ -101,7 +101,7 @@ fn the_samples_say_what_their_readme_promises() {
         ("sharing_policy.yaml", ""),
         ("local_organization.yaml", "SignerMissing"),
         ("first-light", "PeerNotFound SignerMissing"),
-        ("reference", "NotYetSupported SignerMissing"),
+        ("reference", "NoAdministrator NotYetSupported SignerMissing"),
         ("", "NamespaceMismatch"),
     ] {
         assert_eq!(reasons(path), says, "{path}");
@@ -151,7 +151,9 @@ fn the_reference_gets_the_conditions_that_are_prescribed_for_it() {
         found,
         [
             ("bonds-to-distributors", "NotYetSupported"),
-            ("users-to-issuing-banks", "NotYetSupported")
+            ("local", "NoAdministrator"),
+            ("users-to-issuing-banks", "NotYetSupported"),
+            ("local", "NoAdministrator")
         ]
     );
 }

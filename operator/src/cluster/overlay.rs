@@ -120,6 +120,7 @@ mod tests {
                 path: "f".to_owned(),
                 document: 1,
                 item: 0,
+                line: 1,
             },
         }
     }

@@ -13,6 +13,8 @@ use crate::finding::{Finding, quote};
 
 /// Name of the sub-folder with the consortium's records.
 pub const MEMBERS: &str = "members";
+/// Reason of the finding that no manifest is where one is looked for.
+pub const NOTHING_TO_READ: &str = "NothingToRead";
 
 /// What was read.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +30,8 @@ pub struct Folder {
     /// Files and folders of which something could not be read far enough: what they held
     /// before is unknown now, and not deleted.
     pub lost: BTreeSet<String>,
+    /// Whether anything was read that is an object, or should be one.
+    pub any: bool,
     /// What reading it took.
     pub cost: Cost,
 }
@@ -60,6 +64,7 @@ pub struct Reader<'a> {
     files: usize,
     lost: BTreeSet<String>,
     overflow: bool,
+    any: bool,
     findings: Vec<Finding>,
     namespaces: BTreeMap<String, Namespace>,
     members: Namespace,
@@ -88,6 +93,7 @@ impl<'a> Reader<'a> {
             files: 0,
             lost: BTreeSet::new(),
             overflow: false,
+            any: false,
             findings: Vec::new(),
             namespaces: BTreeMap::new(),
             members: Namespace::default(),
@@ -194,6 +200,7 @@ impl<'a> Reader<'a> {
             findings: self.findings,
             complete: self.lost.is_empty(),
             lost: self.lost,
+            any: self.any,
             cost: Cost {
                 bytes: self.budget.bytes.saturating_sub(self.bytes),
                 documents: self.documents,
@@ -238,7 +245,7 @@ impl<'a> Reader<'a> {
         if !any {
             self.report(Finding::error(
                 &files::printed(directory),
-                "NothingToRead",
+                NOTHING_TO_READ,
                 "no manifests (*.yaml, *.yml, *.json) here or one folder below",
                 "name a file, the folder of one namespace, or a folder of such folders",
             ));
@@ -306,6 +313,7 @@ impl<'a> Reader<'a> {
     }
 
     fn document(&mut self, document: Result<Document, Box<Finding>>, belongs: Belongs<'_>) {
+        self.any = true;
         let mut document = match document {
             Ok(document) => document,
             Err(finding) if finding.is_error() => return self.lose(*finding),

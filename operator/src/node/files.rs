@@ -120,6 +120,7 @@ fn age(object: &Object) -> Age {
         path: source.file.clone(),
         document: source.document,
         item: source.item,
+        line: source.line,
     }
 }
 

@@ -80,7 +80,19 @@ pub enum Age {
         document: usize,
         /// Position in a `kind: List`, or 0.
         item: usize,
+        /// Line of the file, for people; what is above it has decided already.
+        line: u32,
     },
+}
+
+impl Age {
+    /// Why the one of this age stays, as the end of a sentence about it.
+    pub fn precedence(&self) -> String {
+        match self {
+            Self::Created { .. } => "is older".to_owned(),
+            Self::Written { path, line, .. } => format!("comes first, at {path}:{line}"),
+        }
+    }
 }
 
 /// A PeerOrganization with `node`, wherever it is: it claims its namespace and its organization id.

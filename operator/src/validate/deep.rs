@@ -239,10 +239,11 @@ fn wrong_json_schema(text: &str) -> Option<String> {
     jsonschema::draft202012::meta::validate(&schema)
         .err()
         .map(|error| {
-            format!(
-                "{} is not valid there",
-                quote(error.instance_path().as_str())
-            )
+            let text = error.instance().to_string();
+            match error.instance_path().as_str() {
+                "" => format!("{} is no schema", quote(&text)),
+                path => format!("{} cannot be {}", quote(path), quote(&text)),
+            }
         })
 }
 

@@ -3,6 +3,7 @@
 
 use finp2p_crds::access::not_yet_enforced;
 use finp2p_crds::condition::{Condition, Truth, reasons, types};
+use finp2p_crds::peer_organization::{ApiVerb, Role};
 use jiff::Timestamp;
 
 use super::elsewhere::{self, Absent};
@@ -11,11 +12,18 @@ use crate::manifest::folder::is_local_organization;
 use crate::manifest::{Folder, Manifest, Namespace, Object};
 use crate::node::files::{self, Objects, claims};
 use crate::node::inputs::SourceKind;
+use crate::node::validate::{Local, Organization, Verdict, validate};
 use crate::node::{Claim, Dialling, Inputs, plan};
 
 /// Stands for the address that a Service would have: in files there is no Service, and that
 /// is no mistake of the manifests.
 const SERVICE_ADDRESS: &str = "/dns4/service.invalid/tcp/4001";
+
+/// Where a policy selects peers and assets by label.
+const PEERS: &str = "/spec/peers/selector";
+const ASSETS: &str = "/spec/assets/selector";
+/// Reason of the warning that nobody may accept a configuration that went back in time.
+const NO_ADMINISTRATOR: &str = "NoAdministrator";
 
 /// What the plan says of the namespaces.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +44,8 @@ pub fn check(folder: &Folder, now: Timestamp) -> Planned {
             let findings = namespace_findings(namespace, &claims, now);
             planned.findings.extend(findings);
         } else if !namespace.objects.is_empty() {
+            let findings = by_themselves(namespace, &claims, now);
+            planned.findings.extend(findings);
             planned.unplanned.push(namespace.name.clone());
         }
     }
@@ -45,24 +55,22 @@ pub fn check(folder: &Folder, now: Timestamp) -> Planned {
 fn namespace_findings(namespace: &Namespace, claims: &[Claim], now: Timestamp) -> Vec<Finding> {
     let mut objects = Objects::of(namespace);
     let mut findings = elsewhere::assume(namespace, &mut objects);
-    let plan = plan(&Inputs {
-        namespace: namespace.name.clone(),
-        organizations: objects.organizations,
-        assets: objects.assets,
-        policies: objects.policies,
-        sources: objects.sources,
-        disputed: objects.disputed,
-        claims: claims.to_vec(),
-        signer: files::signer(namespace).map_or_else(|state| state, |signer| signer.state()),
-        signed: Vec::new(),
-        dialling: Dialling::Network {
-            service: Some(vec![SERVICE_ADDRESS.to_owned()]),
-        },
-        cluster: None,
-        previous: None,
-        report: None,
-        now,
-    });
+    let inputs = inputs(namespace, objects, claims, now);
+    let plan = plan(&inputs);
+    let validated = validate(&inputs);
+    // A selector that selects nothing where there is nothing is about what is kept elsewhere.
+    let is_peer = |o: &Organization<'_>| o.role == Role::Peer;
+    let is_any = [
+        validated.organizations.iter().any(is_peer).then_some(PEERS),
+        (!validated.assets.is_empty()).then_some(ASSETS),
+    ];
+    let remarks = validated.policies.iter();
+    let remarks = remarks.filter_map(|policy| remark(namespace, &policy.verdict, REMARKS));
+    findings.extend(remarks.filter(|finding| {
+        finding.reason != reasons::NOTHING_SELECTED || is_any.contains(&finding.field.as_deref())
+    }));
+    let local = validated.local.as_ref().ok();
+    findings.extend(local.and_then(|local| no_administrator(namespace, local)));
     let organizations = plan
         .organizations
         .iter()
@@ -81,20 +89,108 @@ fn namespace_findings(namespace: &Namespace, claims: &[Claim], now: Timestamp) -
             .chain(policies)
             .filter_map(|(kind, name, conditions)| {
                 let condition = refusal(conditions)?;
-                let object = namespace
-                    .objects
-                    .iter()
-                    .find(|object| object.id.kind == kind && object.id.name == *name)?;
+                let object = written(namespace, kind, name)?;
                 finding(namespace, object, condition)
             });
     findings.extend(told);
     findings
 }
 
+fn inputs(namespace: &Namespace, objects: Objects, claims: &[Claim], now: Timestamp) -> Inputs {
+    Inputs {
+        namespace: namespace.name.clone(),
+        organizations: objects.organizations,
+        assets: objects.assets,
+        policies: objects.policies,
+        sources: objects.sources,
+        disputed: objects.disputed,
+        claims: claims.to_vec(),
+        signer: files::signer(namespace).map_or_else(|state| state, |signer| signer.state()),
+        signed: Vec::new(),
+        dialling: Dialling::Network {
+            service: Some(vec![SERVICE_ADDRESS.to_owned()]),
+        },
+        cluster: None,
+        previous: None,
+        report: None,
+        now,
+    }
+}
+
+/// What a policy says of itself although it is accepted, where all that it may select is here.
+const REMARKS: &[&str] = &[reasons::EXPIRED, reasons::NOTHING_SELECTED];
+/// The same where the rest is elsewhere: whom it would select is not known.
+const OWN_REMARKS: &[&str] = &[reasons::EXPIRED];
+
+/// What policies show by themselves, where the organizations are kept somewhere else.
+fn by_themselves(namespace: &Namespace, claims: &[Claim], now: Timestamp) -> Vec<Finding> {
+    let inputs = inputs(namespace, Objects::of(namespace), claims, now);
+    let policies = validate(&inputs).policies;
+    let told = policies.iter().filter_map(|policy| {
+        let verdict = &policy.verdict;
+        let refused = verdict.refused.as_ref();
+        match refused.filter(|refused| refused.reason == reasons::NOT_YET_SUPPORTED) {
+            Some(refused) => warn(namespace, "SharingPolicy", verdict, refused),
+            None => remark(namespace, verdict, OWN_REMARKS),
+        }
+    });
+    told.collect()
+}
+
+/// What is worth a warning of a policy that is accepted, and grants nothing.
+fn remark(namespace: &Namespace, verdict: &Verdict, told: &[&str]) -> Option<Finding> {
+    let remark = verdict.remark.as_ref()?;
+    (verdict.is_accepted() && told.contains(&remark.reason)).then_some(())?;
+    warn(namespace, "SharingPolicy", verdict, remark)
+}
+
+fn warn(
+    namespace: &Namespace,
+    kind: &str,
+    verdict: &Verdict,
+    said: &crate::node::validate::Finding,
+) -> Option<Finding> {
+    let object = written(namespace, kind, &verdict.name)?;
+    let field = field(object, said.reason, &said.message);
+    Some(
+        object
+            .finding(&field, said.reason, &said.message, cure(said.reason))
+            .warn(),
+    )
+}
+
+fn written<'n>(namespace: &'n Namespace, kind: &str, name: &str) -> Option<&'n Object> {
+    let mut objects = namespace.objects.iter();
+    objects.find(|object| object.id.kind == kind && object.id.name == name)
+}
+
+/// A node whose control plane is restored from a backup waits for somebody who may accept that, and
+/// whoever is added only then is not in the configuration that it had before.
+fn no_administrator(namespace: &Namespace, local: &Local<'_>) -> Option<Finding> {
+    let clients = local.node.api.iter().flat_map(|api| &api.clients);
+    let mut verbs = clients.flat_map(|client| &client.allow);
+    if verbs.any(|verb| *verb == ApiVerb::Administer) {
+        return None;
+    }
+    let object = written(namespace, "PeerOrganization", &local.name)?;
+    let finding = object.finding(
+        "/spec/node/api/clients",
+        NO_ADMINISTRATOR,
+        "no client may Administer: after the control plane was restored from a backup nobody could say that this is meant, and the node would serve only what it granted before as well",
+        "add a client for the people on call now, as it cannot be added then: {serviceAccount: operations, allow: [Administer]}",
+    );
+    Some(finding.warn())
+}
+
 /// What is told of a refusal; `None` when what is missing is made elsewhere.
 fn finding(namespace: &Namespace, object: &Object, condition: &Condition) -> Option<Finding> {
     let reason = condition.reason.as_str();
-    let field = field(object, condition);
+    let field = match (&object.manifest, reason, condition.type_.as_str()) {
+        (Manifest::PeerOrganization(_), reasons::INVALID, types::RESOLVED_REFS) => {
+            "/spec/node".to_owned()
+        }
+        _ => field(object, reason, &condition.message),
+    };
     if let (reasons::SIGNER_MISSING, Manifest::PeerOrganization(organization)) =
         (reason, &object.manifest)
     {
@@ -114,19 +210,17 @@ fn finding(namespace: &Namespace, object: &Object, condition: &Condition) -> Opt
 }
 
 /// Where in the object the mistake is, as a JSON Pointer: as near as the reason tells.
-fn field(object: &Object, condition: &Condition) -> String {
+fn field(object: &Object, reason: &str, message: &str) -> String {
     let own_id = |is_written: bool, field: &str| match is_written {
         true => format!("/spec/{field}"),
         false => "/metadata/name".to_owned(),
     };
-    let reason = condition.reason.as_str();
     match (&object.manifest, reason) {
         (_, reasons::DUPLICATE_OBJECT) => "/metadata/name".to_owned(),
         (Manifest::PeerOrganization(o), _) => match reason {
             reasons::SIGNER_MISSING => "/spec/node/signer/secretName".to_owned(),
             reasons::INVALID_KEY | reasons::KEYS_DIFFER => "/spec/keys".to_owned(),
             reasons::NAMESPACE_TAKEN => "/spec/node".to_owned(),
-            reasons::INVALID if condition.type_ == types::RESOLVED_REFS => "/spec/node".to_owned(),
             _ => own_id(o.spec.organization_id.is_some(), "organizationId"),
         },
         (Manifest::SharedAsset(asset), _) => match reason {
@@ -151,6 +245,10 @@ fn field(object: &Object, condition: &Condition) -> String {
                     .first()
                     .map_or("/spec".to_owned(), |field| format!("/spec/{field}"))
             }
+            reasons::EXPIRED => "/spec/notAfter".to_owned(),
+            // The message begins with the selection that it is about.
+            reasons::NOTHING_SELECTED if message.starts_with("peers") => PEERS.to_owned(),
+            reasons::NOTHING_SELECTED => ASSETS.to_owned(),
             _ => "/spec".to_owned(),
         },
         (Manifest::Secret(_) | Manifest::ConfigMap(_), _) => String::new(),
@@ -185,6 +283,8 @@ fn cure(reason: &str) -> &'static str {
         reasons::NOT_YET_SUPPORTED => {
             "remove these fields if the policy may do without them; until then it grants nothing"
         }
+        reasons::EXPIRED => "delete it, or give it a later notAfter",
+        reasons::NOTHING_SELECTED => "give what is meant these labels, or mend the selector",
         reasons::NAMESPACE_TAKEN
         | reasons::ORGANIZATION_TAKEN
         | reasons::RESOURCE_TAKEN

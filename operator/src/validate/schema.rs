@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::kind::KindChecks;
 use super::{schema_at, shape};
@@ -72,8 +73,13 @@ fn say(kind: &ValidationErrorKind, instance: &Value, schema: Option<&Value>) -> 
                 format!("add {name}{}", explained(schema, name)),
             )
         }
-        ValidationErrorKind::Type { kind } => wrong_type(kind, instance),
+        ValidationErrorKind::Type { kind } => wrong_type(kind, instance, schema),
         ValidationErrorKind::Enum { options } => not_an_option(options, instance),
+        ValidationErrorKind::Pattern { .. } if is_private_key(instance) => said(
+            "PrivateKey",
+            "this is a private key, and the field is for the public one",
+            "take it out of this file and of its history, and make new keys with finp2p-operator keygen: whoever could read this file can use them",
+        ),
         ValidationErrorKind::Pattern { pattern } => said(
             "WrongForm",
             format!(
@@ -88,7 +94,7 @@ fn say(kind: &ValidationErrorKind, instance: &Value, schema: Option<&Value>) -> 
         ValidationErrorKind::Format { format } if format == "date-time" => said(
             "WrongForm",
             format!("{} is not a moment in time", value(instance)),
-            "write it like 2026-03-01T00:00:00Z",
+            moment(instance),
         ),
         ValidationErrorKind::MaxLength { limit } => said(
             "TooLong",
@@ -141,6 +147,23 @@ fn say(kind: &ValidationErrorKind, instance: &Value, schema: Option<&Value>) -> 
             "compare it with kubectl explain",
         ),
     }
+}
+
+/// How a moment is written: the day that stands there, if one does.
+fn moment(instance: &Value) -> String {
+    let day = instance.as_str().and_then(|text| text.parse::<Date>().ok());
+    match day {
+        Some(day) => format!("write it with time and zone: {day}T00:00:00Z"),
+        None => "write it like 2026-03-01T00:00:00Z".to_owned(),
+    }
+}
+
+/// Whether a text is a private key (PKCS#8 as DER in base64, or PEM), which nothing may repeat.
+fn is_private_key(instance: &Value) -> bool {
+    /// How an Ed25519 private key begins (RFC 8410): version and algorithm, version 1 and version 2.
+    const DER: [&str; 2] = ["MC4CAQAwBQYDK2VwBCIE", "MFECAQEwBQYDK2VwBCIE"];
+    let text = instance.as_str().unwrap_or_default().trim_start();
+    DER.iter().any(|begin| text.starts_with(begin)) || text.contains("PRIVATE KEY")
 }
 
 fn explained(schema: Option<&Value>, name: &str) -> String {
@@ -201,7 +224,7 @@ const EXAMPLES: [(&str, &str); 9] = [
     ),
 ];
 
-fn wrong_type(kind: &TypeKind, instance: &Value) -> Said {
+fn wrong_type(kind: &TypeKind, instance: &Value, schema: Option<&Value>) -> Said {
     let wanted = match kind {
         TypeKind::Single(single) => single.to_string(),
         TypeKind::Multiple(_) => "another type".to_owned(),
@@ -218,17 +241,39 @@ fn wrong_type(kind: &TypeKind, instance: &Value) -> Said {
         ),
         other => (other, "compare it with kubectl explain"),
     };
-    let cure = match instance {
-        Value::Object(_) | Value::Array(_) if wanted == "text" => {
-            "write one text here: in quotes, or as lines below | (a block)"
+    let member = |name: &str| schema.and_then(|schema| schema.get(name));
+    let fields = member("properties").and_then(Value::as_object);
+    let form = member("pattern").and_then(Value::as_str).and_then(example);
+    let cure = match (instance, form, fields) {
+        (Value::Object(_) | Value::Array(_), _, _) if wanted == "text" => {
+            "write one text here: in quotes, or as lines below | (a block)".to_owned()
         }
-        _ => cure,
+        // In quotes a number may still not be what it should: a size without a unit is bytes.
+        (Value::Number(_), Some(form), _) if wanted == "text" => format!("{form}, as text"),
+        (_, _, _) if member("format") == Some(&Value::from("date-time")) => moment(instance),
+        (_, _, Some(fields)) if !fields.is_empty() => format!(
+            "write its fields below, indented by two spaces: {}",
+            listed(fields)
+        ),
+        _ => cure.to_owned(),
     };
     said(
         "WrongType",
         format!("{wanted} is expected here, not {}", name_of(instance)),
         cure,
     )
+}
+
+/// The fields of a mapping.
+fn listed(fields: &Map<String, Value>) -> String {
+    /// Enough for every mapping but the largest two, which people copy from a sample.
+    const FIELDS_SHOWN: usize = 6;
+    let mut names: Vec<&str> = fields.keys().map(String::as_str).collect();
+    if names.len() > FIELDS_SHOWN {
+        names.truncate(FIELDS_SHOWN);
+        names.push("…");
+    }
+    names.join(", ")
 }
 
 fn not_an_option(options: &Value, instance: &Value) -> Said {

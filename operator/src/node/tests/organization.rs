@@ -211,6 +211,7 @@ fn in_files_the_first_by_path_and_position_stays() {
         path: path.to_owned(),
         document,
         item: 0,
+        line: 7,
     };
     let ages = [
         written("a.yaml", 1),

@@ -115,11 +115,14 @@ fn oldest(assets: &[Asset<'_>]) -> Oldest {
 
 fn taken(asset: &Asset<'_>, oldest: &Oldest) -> Option<Finding> {
     let id = asset.resource_id.as_ref()?;
-    let (_, name) = oldest.get(id)?;
+    let (age, name) = oldest.get(id)?;
     (*name != asset.verdict.name).then(|| {
         Finding::new(
             reasons::RESOURCE_TAKEN,
-            format!("SharedAsset {name} is {id} already and is older: edit that one and delete this one, or create this one again with another assetId"),
+            format!(
+                "SharedAsset {name} is {id} already and {}: edit that one and delete this one, or create this one again with another assetId",
+                age.precedence()
+            ),
         )
     })
 }

@@ -25,7 +25,7 @@ pub fn leave_out<'a>(assets: &mut [Asset<'a>]) {
         asset.verdict.unresolved = Some(Finding::new(
             reasons::TOO_MANY_CONTENTS,
             format!(
-                "{kind} {name} is not read, and its last version stays: a node reads at most {OBJECTS_MAX} Secrets and ConfigMaps, and older SharedAssets name as many. Put contents together as keys of one object, or write this one through the local API (content: {{api: {{}}}})"
+                "{kind} {name} is not read, and its last version stays: a node reads at most {OBJECTS_MAX} Secrets and ConfigMaps, and SharedAssets before it (by age; in files by path and line) name as many. Put contents together as keys of one object, or write this one through the local API (content: {{api: {{}}}})"
             ),
         ));
     }

@@ -198,8 +198,11 @@ fn namespace_is_taken(scene: &Scene<'_, '_>) -> Option<Finding> {
         Finding::new(
             reasons::NAMESPACE_TAKEN,
             format!(
-                "namespace {} already runs the node of {} (PeerOrganization {}, which is older): delete this object, or move it to a namespace of its own",
-                mine.namespace, older.organization_id, older.name
+                "namespace {} already runs the node of {} (PeerOrganization {}, which {}): delete this object, or move it to a namespace of its own",
+                mine.namespace,
+                older.organization_id,
+                older.name,
+                older.age.precedence()
             ),
         )
     })
@@ -215,8 +218,11 @@ fn organization_is_taken(scene: &Scene<'_, '_>) -> Option<Finding> {
     Some(Finding::new(
         reasons::ORGANIZATION_TAKEN,
         format!(
-            "{} is already run by PeerOrganization {} in namespace {}, which is older: an organization has one node, so delete one of the two",
-            mine.organization_id, older.name, older.namespace
+            "{} is already run by PeerOrganization {} in namespace {}, which {}: an organization has one node, so delete one of the two",
+            mine.organization_id,
+            older.name,
+            older.namespace,
+            older.age.precedence()
         ),
     ))
 }
@@ -225,11 +231,14 @@ fn record_is_taken(scene: &Scene<'_, '_>) -> Option<Finding> {
     let Organization {
         id, role, verdict, ..
     } = scene.organization;
-    let (_, oldest) = scene.oldest.get(id)?;
+    let (age, oldest) = scene.oldest.get(id)?;
     (*role != Role::Local && *oldest != verdict.name).then(|| {
         Finding::new(
             reasons::ORGANIZATION_TAKEN,
-            format!("PeerOrganization {oldest} is an older record of {id}: edit that one and delete this one"),
+            format!(
+                "PeerOrganization {oldest} is a record of {id}, too, and {}: edit that one and delete this one",
+                age.precedence()
+            ),
         )
     })
 }

@@ -34,7 +34,7 @@ pub fn all<'a>(inputs: &'a Inputs, assets: &[Asset<'a>], names: &Names<'a, '_>) 
                 names,
             };
             verdict.refused = first(&scene, REFUSALS);
-            verdict.unresolved = first(&scene, REFERENCES);
+            verdict.unresolved = unresolved(&scene);
             verdict.remark = first(&scene, REMARKS);
             Policy { object, verdict }
         })
@@ -54,7 +54,8 @@ struct Scene<'s, 'a> {
 const REFUSALS: &[fn(&Scene<'_, '_>) -> Option<Finding>] =
     &[name_is_in_doubt, is_not_whole, is_not_enforced_yet];
 
-const REFERENCES: &[fn(&Scene<'_, '_>) -> Option<Finding>] =
+/// What a policy names, in the order in which a person should mend it.
+const REFERENCES: &[fn(&Scene<'_, '_>) -> Option<Missing>] =
     &[peer_is_missing, asset_is_missing, issuer_is_missing];
 
 const REMARKS: &[fn(&Scene<'_, '_>) -> Option<Finding>] =
@@ -95,32 +96,53 @@ fn is_not_enforced_yet(scene: &Scene<'_, '_>) -> Option<Finding> {
     ))
 }
 
-fn peer_is_missing(scene: &Scene<'_, '_>) -> Option<Finding> {
-    let named = scene.policy.object.spec.peers.names.iter().flatten();
+/// Names of one list that lead nowhere.
+struct Missing {
+    reason: &'static str,
+    /// Which list, which of its names, and what that means.
+    said: String,
+    /// Whether the list names nothing else, so that the policy grants nothing.
+    is_all: bool,
+}
+
+/// Every name that leads nowhere, in one finding: who mends one should not be told of the next only
+/// then. Its reason is that of the first.
+fn unresolved(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let missing: Vec<Missing> = REFERENCES.iter().filter_map(|find| find(scene)).collect();
+    let reason = missing.first()?.reason;
+    let mut said: Vec<&str> = missing
+        .iter()
+        .map(|missing| missing.said.as_str())
+        .collect();
+    let grants = standing(&scene.policy.object.spec, scene.inputs.now).is_ok()
+        && no_peer_is_selected(scene).is_none()
+        && no_asset_is_selected(scene).is_none();
+    if missing.iter().any(|missing| missing.is_all) {
+        said.push("The policy grants nothing");
+    } else if grants {
+        said.push("The rest of the policy works");
+    }
+    Some(Finding::new(reason, said.join(". ")))
+}
+
+fn peer_is_missing(scene: &Scene<'_, '_>) -> Option<Missing> {
+    let named = scene.policy.object.spec.peers.names.as_deref()?;
     let missing: Vec<String> = named
+        .iter()
         .filter_map(|name| scene.names.peer(name).err())
         .collect();
-    (!missing.is_empty()).then(|| {
-        Finding::new(
-            reasons::PEER_NOT_FOUND,
-            format!(
-                "peers.names: {}. They get nothing; the rest of the policy works",
-                sentence(&missing)
-            ),
-        )
+    (!missing.is_empty()).then(|| Missing {
+        reason: reasons::PEER_NOT_FOUND,
+        said: format!("peers.names: {}. They get nothing", sentence(&missing)),
+        is_all: missing.len() == named.len(),
     })
 }
 
-fn asset_is_missing(scene: &Scene<'_, '_>) -> Option<Finding> {
-    let named = scene
-        .policy
-        .object
-        .spec
-        .assets
-        .iter()
-        .filter_map(|s| s.names.as_ref())
-        .flatten();
+fn asset_is_missing(scene: &Scene<'_, '_>) -> Option<Missing> {
+    let selection = scene.policy.object.spec.assets.as_ref()?;
+    let named = selection.names.as_deref()?;
     let missing: Vec<String> = named
+        .iter()
         .filter_map(|name| match scene.assets.get(name.as_str()) {
             None => Some(format!("{name} does not exist")),
             Some(asset) if asset.object.spec.from.is_some() => Some(format!(
@@ -130,26 +152,28 @@ fn asset_is_missing(scene: &Scene<'_, '_>) -> Option<Finding> {
             Some(_) => None,
         })
         .collect();
-    (!missing.is_empty()).then(|| {
-        Finding::new(
-            reasons::ASSET_NOT_FOUND,
-            format!("assets.names: {}. Nothing is shared through these names; the rest of the policy works", sentence(&missing)),
-        )
+    (!missing.is_empty()).then(|| Missing {
+        reason: reasons::ASSET_NOT_FOUND,
+        said: format!(
+            "assets.names: {}. Nothing is shared through these names",
+            sentence(&missing)
+        ),
+        is_all: missing.len() == named.len(),
     })
 }
 
-fn issuer_is_missing(scene: &Scene<'_, '_>) -> Option<Finding> {
+fn issuer_is_missing(scene: &Scene<'_, '_>) -> Option<Missing> {
     let missing = scene
         .names
         .missing_issuers(scene.policy.object.spec.credentials.iter().flatten());
-    (!missing.is_empty()).then(|| {
-        Finding::new(
-            reasons::ISSUER_NOT_FOUND,
-            format!(
-                "credentials[].issuers: {}. Credentials of theirs satisfy nothing",
-                sentence(&missing)
-            ),
-        )
+    (!missing.is_empty()).then(|| Missing {
+        reason: reasons::ISSUER_NOT_FOUND,
+        said: format!(
+            "credentials[].issuers: {}. Credentials of theirs satisfy nothing",
+            sentence(&missing)
+        ),
+        // What credentials demand is not enforced yet: such a policy is refused as a whole.
+        is_all: false,
     })
 }
 

@@ -1,0 +1,273 @@
+//! `finp2p-operator validate`: what people stumbled over, and the words that help.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)] // a panic is how a test fails
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+const HEAD: &str = "apiVersion: sharing.finp2p.io/v1alpha1\nkind: ";
+const LOCAL: &str = "PeerOrganization\nmetadata: {name: local, namespace: bank-a}\nspec: {organizationId: bank-a, node: {network: net, signer: {secretName: s}, api: {clients: [{serviceAccount: ops, allow: [Administer]}]}}}";
+const BANK_B: &str = "PeerOrganization\nmetadata: {name: bank-b, namespace: bank-a}\nspec: {keys: [{id: k, publicKey: MCowBQYDK2VwAyEAeP6n4Fdz+JFT+0XKMimmrH34WjlNLZt4ibIpldJEKQY=, notBefore: 2026-01-01T00:00:00Z, notAfter: 2099-01-01T00:00:00Z}]}";
+const BOND: &str =
+    "SharedAsset\nmetadata: {name: bond, namespace: bank-a}\nspec: {content: {api: {}}}";
+
+fn validate(paths: &[&str], input: &str) -> (String, Option<i32>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_finp2p-operator"))
+        .arg("validate")
+        .args(paths)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The program may end without reading its input.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output: Output = child.wait_with_output().unwrap();
+    (
+        String::from_utf8(output.stdout).unwrap(),
+        output.status.code(),
+    )
+}
+
+/// What is said of these objects.
+fn said(objects: &[&str]) -> (String, Option<i32>) {
+    let text: Vec<String> = objects.iter().map(|o| format!("{HEAD}{o}\n")).collect();
+    validate(&["-"], &text.join("---\n"))
+}
+
+fn policy(assets: &str, peers: &str, more: &str) -> String {
+    format!(
+        "SharingPolicy\nmetadata: {{name: terms, namespace: bank-a}}\nspec: {{assets: {assets}, peers: {peers}, mode: Pull, fields: [/isin]{more}}}"
+    )
+}
+
+#[test]
+fn a_policy_that_grants_nothing_by_itself_is_told_wherever_the_organizations_are_kept() {
+    let expired = policy(
+        "{all: true}",
+        "{all: true}",
+        ", notAfter: 2020-01-01T00:00:00Z",
+    );
+    let unsupported = policy("{all: true}", "{all: true}", ", retentionDays: 9");
+    for (with, errors) in [(&[][..], 0), (&[LOCAL, BANK_B, BOND][..], 1)] {
+        let (text, code) = said(&[with, &[&expired]].concat());
+        let words = "warning: SharingPolicy bank-a/terms: /spec/notAfter: it grants nothing since 2020-01-01T00:00:00Z: delete it, or give it a later notAfter [Expired]\n";
+        assert!(text.contains(words), "{text}");
+        assert_eq!(code, Some(0), "{text}");
+        let (text, code) = said(&[with, &[&unsupported]].concat());
+        assert!(
+            text.contains("this version does not enforce retentionDays"),
+            "{text}"
+        );
+        assert_eq!(
+            (text.matches(": error: ").count(), code),
+            (errors, Some(if errors == 0 { 0 } else { 1 })),
+            "{text}"
+        );
+    }
+    let (text, code) = said(&[&policy("{all: true}", "{all: true}", "")]);
+    assert!(text.contains("nothing wrong (1 object passed)"), "{text}");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_selector_that_selects_nothing_is_told_where_what_it_may_select_is_here() {
+    let policy = policy("{all: true}", "{selector: {matchLabels: {tier: gold}}}", "");
+    let (text, code) = said(&[LOCAL, BANK_B, BOND, &policy]);
+    assert!(
+        text.contains("/spec/peers/selector: peers.selector (tier=gold) selects no peer"),
+        "{text}"
+    );
+    assert_eq!(code, Some(0), "{text}");
+    for elsewhere in [&[&policy[..]][..], &[LOCAL, BOND, &policy]] {
+        let (text, _) = said(elsewhere);
+        assert!(!text.contains("NothingSelected"), "{text}");
+    }
+}
+
+#[test]
+fn every_name_that_leads_nowhere_is_told_at_once_and_a_rest_only_where_there_is_one() {
+    let many = policy(
+        "{names: [bond, x1]}",
+        "{names: [bank-b, y1, y2, y3, y4, y5, y6, y7]}",
+        "",
+    );
+    let (text, code) = said(&[LOCAL, BANK_B, BOND, &many]);
+    for words in [
+        "peers.names: y1 does not exist; y2 does not exist; ",
+        "; and 2 more. They get nothing. ",
+        "assets.names: x1 does not exist. Nothing is shared through these names. The rest of the policy works [PeerNotFound]",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert_eq!(code, Some(1));
+    for (assets, peers) in [
+        ("{names: [x1]}", "{names: [bank-b]}"),
+        ("{all: true}", "{names: [y1, y2]}"),
+    ] {
+        let (text, _) = said(&[LOCAL, BANK_B, BOND, &policy(assets, peers, "")]);
+        assert!(text.contains("The policy grants nothing"), "{text}");
+        assert!(
+            !text.contains("the rest") && !text.contains("The rest"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn in_files_the_first_stays_and_it_is_said_where_it_is() {
+    let again = "SharedAsset\nmetadata: {name: again, namespace: bank-a}\nspec: {assetId: bond, content: {api: {}}}";
+    let (text, code) = said(&[LOCAL, BOND, again]);
+    assert!(
+        text.contains(
+            "SharedAsset bond is bank-a:102:bond already and comes first, at -:6: edit that one"
+        ),
+        "{text}"
+    );
+    assert!(!text.contains("older"), "{text}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn no_manifest_at_all_is_an_error_and_an_empty_folder_beside_others_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir(path("nothing")).unwrap();
+    std::fs::write(
+        path("empty.yaml"),
+        "# what kustomize would have built\n---\n",
+    )
+    .unwrap();
+    std::fs::write(path("bond.yaml"), format!("{HEAD}{BOND}\n")).unwrap();
+    for paths in [
+        &["-".to_owned()][..],
+        &[path("empty.yaml")],
+        &[path("nothing")],
+        &[path("empty.yaml"), path("nothing"), "-".to_owned()],
+    ] {
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let (text, code) = validate(&paths, "\n");
+        assert_eq!(code, Some(1), "{paths:?}: {text}");
+        assert!(text.contains("[NothingToRead]"), "{text}");
+        assert!(!text.contains("nothing wrong"), "{text}");
+    }
+    let (text, code) = validate(
+        &[&path("nothing"), &path("empty.yaml"), &path("bond.yaml")],
+        "",
+    );
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("nothing: warning: no manifests"), "{text}");
+    assert!(
+        text.contains("0 errors, 1 warning (1 object passed)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_node_that_nobody_may_administer_is_worth_a_warning_and_no_more() {
+    let nobody = LOCAL.replace("Administer", "Fetch");
+    let (text, code) = said(&[&nobody, BANK_B]);
+    assert!(
+        text.contains("/spec/node/api/clients: no client may Administer"),
+        "{text}"
+    );
+    assert_eq!(code, Some(0), "{text}");
+    let (text, _) = said(&[LOCAL, BANK_B]);
+    assert!(!text.contains("NoAdministrator"), "{text}");
+}
+
+#[test]
+fn a_private_key_where_the_public_one_belongs_is_never_repeated() {
+    const SECRET: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
+    let record = BANK_B.replace(
+        "MCowBQYDK2VwAyEAeP6n4Fdz+JFT+0XKMimmrH34WjlNLZt4ibIpldJEKQY=",
+        SECRET,
+    );
+    let (text, code) = said(&[&record]);
+    assert!(
+        text.contains("/spec/keys/0/publicKey: this is a private key"),
+        "{text}"
+    );
+    assert!(!text.contains("INTuctv5"), "{text}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn cures_are_about_what_stands_there() {
+    let organization = |node: &str| {
+        format!(
+            "PeerOrganization\nmetadata: {{name: local, namespace: bank-a}}\nspec: {{node: {{network: net, signer: {{secretName: s}}, {node}}}}}"
+        )
+    };
+    let asset = |spec: &str| {
+        format!("SharedAsset\nmetadata: {{name: bond, namespace: bank-a}}\nspec: {spec}")
+    };
+    for (object, words) in [
+        (
+            organization("storage: {size: 50}"),
+            "write a number and a unit, like 50Gi, as text",
+        ),
+        (
+            policy("{all: true}", "{all: true}", ", notAfter: 2035"),
+            "write it like 2026-03-01T00:00:00Z",
+        ),
+        (
+            policy("{all: true}", "{all: true}", ", notAfter: 2035-12-31"),
+            "write it with time and zone: 2035-12-31T00:00:00Z",
+        ),
+        (
+            asset("{content: {secret: bonds}}"),
+            "write its fields below, indented by two spaces: key, name",
+        ),
+        (
+            asset(
+                "{content: {api: {}}, schema: '{\"properties\": {\"isin\": {\"type\": \"txt\"}}}'}",
+            ),
+            "`/properties/isin/type` cannot be `\"txt\"`",
+        ),
+        (
+            asset("{content: {api: {}}, schema: '33'}"),
+            "it is not a schema",
+        ),
+    ] {
+        let (text, code) = said(&[&object]);
+        assert!(text.contains(words), "{words}: {text}");
+        assert_eq!(code, Some(1), "{text}");
+    }
+}
+
+/// The commands of the README of the samples.
+#[test]
+fn the_four_commented_samples_are_one_namespace_once_its_keys_are_made() {
+    let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/samples");
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().to_str().unwrap();
+    let made = Command::new(env!("CARGO_BIN_EXE_finp2p-operator"))
+        .args(["keygen", "bank-a", "--network", "sandbox-finp2p"])
+        .args(["--namespace", "bank-a", "--out", keys])
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let mut files: Vec<String> = std::fs::read_dir(&samples)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+        .map(|path| path.to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(files.len(), 4);
+    let without: Vec<&str> = files.iter().map(String::as_str).collect();
+    let (text, code) = validate(&without, "");
+    assert!(text.contains("[SignerMissing]"), "{text}");
+    assert!(text.contains("1 error, 0 warnings"), "{text}");
+    assert_eq!(code, Some(1));
+    files.push(format!("{keys}/bank-a-issuer.yaml"));
+    let with: Vec<&str> = files.iter().map(String::as_str).collect();
+    assert_eq!(
+        validate(&with, ""),
+        ("nothing wrong (8 objects passed)\n".to_owned(), Some(0))
+    );
+}
