@@ -2,9 +2,9 @@
 //!
 //! Modules in reading order: [`route`] (every route and what it takes to call it), [`auth`] (whose
 //! token it is), `gate` (what every request passes, in one order), [`problem`] (how every refusal
-//! looks), `trail` (what is audited), `body` (reading JSON); then the routes: `status`, `assets`,
-//! `shared`, `fetch`, `configuration`; [`description`] (OpenAPI); [`probes`] (metrics and probes,
-//! on a listener of their own); [`serve`] (connections).
+//! looks), `room` (how many requests at once), `trail` (what is audited), `body` (reading JSON); then
+//! the routes: `status`, `assets`, `shared`, `fetch`, `configuration`; [`description`] (OpenAPI);
+//! [`probes`] (metrics and probes, on a listener of their own); [`serve`] (connections).
 //!
 //! ```text
 //! connection ─► gate: origin, route, token, room, configuration, client, verb ─► handler ─► audit ─► answer
@@ -22,6 +22,7 @@ mod fetch;
 mod gate;
 pub mod probes;
 pub mod problem;
+mod room;
 pub mod route;
 pub mod serve;
 mod shared;
@@ -35,7 +36,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use libp2p::Multiaddr;
-use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::node::Node;
@@ -44,6 +44,7 @@ use crate::record::MAX_CONTENT_BYTES;
 use crate::refusal_log::RefusalLog;
 use crate::request::Trail;
 use auth::Callers;
+use room::Room;
 
 /// Requests answered at once. Each may hold a content of 256 KiB and a fetched record of 640 KiB:
 /// together 56 MiB at worst.
@@ -91,8 +92,8 @@ impl fmt::Debug for Peers {
 /// What gate and handlers share.
 struct Api {
     local: Local,
-    /// One permit for each request that is being answered.
-    room: Arc<Semaphore>,
+    /// For each request that is being answered.
+    room: Arc<Room>,
     /// Held from looking at `If-Match` until the version is written: contents that the API writes
     /// are written by nobody else.
     writing: Mutex<()>,
@@ -104,7 +105,7 @@ struct Api {
 pub fn router(local: Local) -> Router {
     let api = Arc::new(Api {
         local,
-        room: Arc::new(Semaphore::new(REQUESTS_MAX)),
+        room: Room::new(REQUESTS_MAX),
         writing: Mutex::new(()),
         refusals: RefusalLog::default(),
     });

@@ -10,7 +10,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use finp2p_crds::peer_organization::ApiVerb;
 use finp2p_wire::error::Code;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::auth::NotACaller;
 use super::auth::review::RETRY_S;
@@ -96,10 +95,19 @@ async fn enter(
     let client = client(api, request.headers(), &reference)
         .await
         .map_err(counted)?;
-    let _room = room(api, &client, &reference).map_err(counted)?;
+    let busy = busy(&client, &reference);
+    let Some(_room) = api.room.take().await else {
+        return Err(counted(busy));
+    };
     let caller = admit(api, client, route, reference).await?;
     request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    let (head, body) = request.into_parts();
+    let (body, ended) = api.room.arrival(body);
+    tokio::select! {
+        biased;
+        () = ended => Err(counted(busy)),
+        answer = next.run(Request::from_parts(head, body)) => Ok(answer),
+    }
 }
 
 /// Whoever has not shown a known token, or finds no room, is only counted, or he could fill the
@@ -183,14 +191,12 @@ async fn client(api: &Api, headers: &HeaderMap, reference: &str) -> Result<Strin
     })
 }
 
-fn room(api: &Api, client: &str, reference: &str) -> Result<OwnedSemaphorePermit, Problem> {
-    Arc::clone(&api.room).try_acquire_owned().map_err(|_| {
-        Problem::new(Code::Unavailable, reference)
-            .to(client)
-            .titled("busy")
-            .saying("The node answers as many requests as it can at once: try again in a moment.")
-            .retry_after(Some(BUSY_RETRY_S))
-    })
+fn busy(client: &str, reference: &str) -> Problem {
+    Problem::new(Code::Unavailable, reference)
+        .to(client)
+        .titled("busy")
+        .saying("The node answers as many requests as it can at once: try again in a moment, and send the body at once.")
+        .retry_after(Some(BUSY_RETRY_S))
 }
 
 /// Whether the configuration lets this client do this; a refusal is audited.

@@ -1,6 +1,6 @@
 //! How many requests, how large a head, and how it ends.
 
-use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -31,16 +31,24 @@ fn half(world: &World) -> TcpStream {
     stream
 }
 
-/// Waits until the node says something; whether it asks for the body: then the request is being
-/// answered.
-fn is_wanted(stream: &mut TcpStream) -> bool {
+/// Waits until the node asks for the body: then the request has room.
+fn wait_until_wanted(stream: &mut TcpStream) {
     let mut line = [0; 25];
     stream.read_exact(&mut line).unwrap();
-    &line == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert_eq!(&line, b"HTTP/1.1 100 Continue\r\n\r\n");
 }
 
-fn wait_until_wanted(stream: &mut TcpStream) {
-    assert!(is_wanted(stream));
+/// A request that has no body, and is answered once it is audited.
+fn asking(world: &World) -> TcpStream {
+    let mut stream = TcpStream::connect(world.api).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let head = format!(
+        "GET /v1/assets/bond HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Authorization: Bearer {}\r\n\r\n",
+        token("trading")
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream
 }
 
 fn finish(mut stream: TcpStream) -> String {
@@ -53,8 +61,9 @@ fn finish(mut stream: TcpStream) -> String {
 #[test]
 fn more_requests_than_there_is_room_for_are_told_to_come_again() {
     let world = World::new();
-    let mut waiting: Vec<_> = (0..REQUESTS_MAX).map(|_| half(&world)).collect();
-    waiting.iter_mut().for_each(wait_until_wanted);
+    let held = world.hold_audit();
+    let waiting: Vec<_> = (0..REQUESTS_MAX).map(|_| asking(&world)).collect();
+    world.until("all are being answered", || world.held_up() == REQUESTS_MAX);
     let answer = world.trading().get("/v1/status");
     answer.refusal(503, 2002, "busy");
     assert_eq!(answer.header("retry-after"), "1");
@@ -65,22 +74,41 @@ fn more_requests_than_there_is_room_for_are_told_to_come_again() {
         .get("/v1/status")
         .refusal(401, 3000, "authentication");
     assert_eq!(world.nobody().get("/openapi.json").status, 200);
-    let answers: Vec<_> = waiting.into_iter().map(finish).collect();
-    assert_eq!(
-        answers
-            .iter()
-            .filter(|a| a.starts_with("HTTP/1.1 201"))
-            .count(),
-        1
-    );
-    assert_eq!(
-        answers
-            .iter()
-            .filter(|a| a.starts_with("HTTP/1.1 200"))
-            .count(),
-        REQUESTS_MAX - 1
-    );
+    drop(held);
+    for mut stream in waiting {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    }
     assert_eq!(world.trading().get("/v1/status").status, 200);
+}
+
+#[test]
+fn bodies_that_come_drop_by_drop_keep_nobody_out() {
+    let world = World::new();
+    let next = || {
+        let mut stream = half(&world);
+        wait_until_wanted(&mut stream);
+        stream
+    };
+    let mut slow: VecDeque<_> = (0..REQUESTS_MAX).map(|_| next()).collect();
+    // A minute later they would have been given up by themselves.
+    assert_eq!(world.trading().get("/v1/status").status, 200);
+    let mut told = String::new();
+    let mut oldest = slow.pop_front().unwrap();
+    oldest.read_to_string(&mut told).unwrap();
+    assert!(
+        told.starts_with("HTTP/1.1 503") && told.contains("busy"),
+        "{told}"
+    );
+    // More of them make room among themselves, and a body that comes at once is taken.
+    slow.extend((0..REQUESTS_MAX).map(|_| next()));
+    let written = world
+        .trading()
+        .put("/v1/assets/bond", &json!({"isin": "XS1"}));
+    assert_eq!(written.status, 201, "{}", written.text);
+    let newest = finish(slow.pop_back().unwrap());
+    assert!(newest.starts_with("HTTP/1.1 200"), "{newest}");
 }
 
 #[test]
@@ -149,21 +177,18 @@ fn connections_that_say_nothing_keep_nobody_out() {
 fn a_caller_that_leaves_in_the_middle_gives_its_room_back() {
     let world = World::new();
     for _ in 0..3 {
-        // The node takes a moment to notice that the callers of the round before have gone.
-        let waiting = RefCell::new(Vec::new());
-        world.until("there is room for all again", || {
-            let mut stream = half(&world);
-            if is_wanted(&mut stream) {
-                waiting.borrow_mut().push(stream);
-            }
-            waiting.borrow().len() == REQUESTS_MAX
-        });
+        let held = world.hold_audit();
+        let waiting: Vec<_> = (0..REQUESTS_MAX).map(|_| asking(&world)).collect();
+        world.until("all are being answered", || world.held_up() == REQUESTS_MAX);
         let answer = world.trading().get("/v1/status");
         answer.refusal(503, 2002, "busy");
+        drop(waiting);
+        world.until("there is room again", || {
+            world.trading().get("/v1/status").status == 200
+        });
+        drop(held);
+        world.until("nobody is held up", || world.held_up() == 0);
     }
-    world.until("there is room again", || {
-        world.trading().get("/v1/status").status == 200
-    });
     world
         .trading()
         .get("/v1/assets/bond")

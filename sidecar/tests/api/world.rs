@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockWriteGuard};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -51,10 +51,18 @@ pub const ALL: [ApiVerb; 8] = [
     ApiVerb::Administer,
 ];
 
-/// Where decisions go; a test can make it take none.
+/// Where decisions go; a test can make it take none, and make whoever is answered wait.
 struct Log {
     audit: Arc<Audit>,
     full: Arc<AtomicBool>,
+    held: Arc<Held>,
+}
+
+/// Written by a test that holds up the audit log, read by what is recorded.
+#[derive(Default)]
+struct Held {
+    lock: RwLock<()>,
+    recording: AtomicUsize,
 }
 
 impl Trail for Log {
@@ -62,6 +70,10 @@ impl Trail for Log {
         if self.full.load(Ordering::SeqCst) {
             return Err(AuditError::Stopped { step: "write" });
         }
+        self.held.recording.fetch_add(1, Ordering::SeqCst);
+        let free = self.held.lock.read().unwrap();
+        self.held.recording.fetch_sub(1, Ordering::SeqCst);
+        drop(free);
         self.audit.append_all(entries).map(|_| ())
     }
 }
@@ -125,6 +137,7 @@ pub struct World {
     pub tokens: Arc<Tokens>,
     folder: TempDir,
     full: Arc<AtomicBool>,
+    held: Arc<Held>,
     shift_s: Arc<AtomicI64>,
     stop: watch::Sender<bool>,
     served: Mutex<Option<tokio::task::JoinHandle<()>>>,
@@ -178,9 +191,11 @@ impl World {
             let network = Arc::new(Counters::default());
             Metrics::new(network, refusals, state, Clock::new(now))
         };
+        let held = Arc::new(Held::default());
         let trail = Log {
             audit,
             full: Arc::clone(&full),
+            held: Arc::clone(&held),
         };
         let tokens = Arc::new(Tokens::default());
         let peers = Arc::new(OnceLock::new());
@@ -213,6 +228,7 @@ impl World {
             tokens,
             folder,
             full,
+            held,
             shift_s,
             stop,
             served: Mutex::new(Some(served)),
@@ -340,6 +356,16 @@ impl World {
     /// Whether the audit log takes entries.
     pub fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::SeqCst);
+    }
+
+    /// Whoever is answered waits, where that is audited, until this is dropped.
+    pub fn hold_audit(&self) -> RwLockWriteGuard<'_, ()> {
+        self.held.lock.write().unwrap()
+    }
+
+    /// How many wait so.
+    pub fn held_up(&self) -> usize {
+        self.held.recording.load(Ordering::SeqCst)
     }
 
     /// What the node reports now; `None` before it has reported anything.
