@@ -58,6 +58,38 @@ fn loops_pipes_and_folders_named_like_files_are_findings() {
 }
 
 #[test]
+fn a_pipe_that_is_named_is_not_waited_for_and_one_that_the_shell_hands_over_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    // Whoever waits for a writer here is ended, with 124.
+    let validate = |more: &str| {
+        let line = format!(
+            "exec timeout 60 {} validate {more}",
+            env!("CARGO_BIN_EXE_finp2p-operator")
+        );
+        let bash = std::process::Command::new("bash")
+            .args(["-c", &line])
+            .output();
+        let output = bash.unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (code, said) = validate(pipe.to_str().unwrap());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("not a regular file") && said.contains("standard input"),
+        "{said}"
+    );
+    let (code, said) = validate("<(echo '{kind: x}')");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(!said.contains("regular file"), "{said}");
+}
+
+#[test]
 fn files_are_read_in_the_order_of_their_names() {
     let folder = tempfile::tempdir().unwrap();
     for (place, name) in [

@@ -191,7 +191,12 @@ pub fn run(
         &certificate,
     )
     .map_err(CertifyError::Secret)?;
-    file::write(&path, &secret, Readers::Owner, existing)?;
+    // A link says where the Secret is kept, an encrypted volume perhaps: in its place, the new one would
+    // lie beside that, and the old one stay.
+    let kept = path.canonicalize().ok();
+    let place = kept.filter(|_| existing == Existing::Replace);
+    let place = place.as_ref().unwrap_or(&path);
+    file::write(place, &secret, Readers::Owner, existing)?;
     let text = format!(
         "{path}\n  The issuing key of {organization}, certified until {day} (serial {serial}): kubectl apply -n NAMESPACE -f {path}\n  Put the root key away again.\n",
         path = path.display(),

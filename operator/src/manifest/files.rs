@@ -62,32 +62,24 @@ fn is_manifest(path: &Path) -> bool {
         .is_some_and(|extension| EXTENSIONS.contains(&extension))
 }
 
-/// Reads a file found in a folder: regular files only, or a pipe would be waited for.
+/// Reads a file, found in a folder or named: regular files only, or a pipe would be waited for, for
+/// ever if nobody writes. What the shell hands over as a descriptor, `<(COMMAND)`, has its writer.
 ///
 /// # Errors
 /// A finding when it is not a regular file, too large, unreadable or not UTF-8.
 pub fn read_regular(path: &Path, budget: usize) -> Result<String, Box<Finding>> {
     let name = printed(path);
-    let metadata =
-        std::fs::metadata(path).map_err(|error| Box::new(not_readable(&name, &error)))?;
-    if !metadata.is_file() {
+    let unreadable = |error: std::io::Error| Box::new(not_readable(&name, &error));
+    let is_handed_over = path.starts_with("/dev/fd") || path == Path::new("/dev/stdin");
+    if !is_handed_over && !std::fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(Box::new(Finding::error(
             &name,
             "FileUnreadable",
             "not a regular file",
-            "replace it by a file, or give it another extension",
+            "give a file, or - to read what a pipe brings from standard input",
         )));
     }
-    read_named(path, budget)
-}
-
-/// Reads a file that the user named.
-///
-/// # Errors
-/// As [`read_regular`].
-pub fn read_named(path: &Path, budget: usize) -> Result<String, Box<Finding>> {
-    let name = printed(path);
-    let file = File::open(path).map_err(|error| Box::new(not_readable(&name, &error)))?;
+    let file = File::open(path).map_err(unreadable)?;
     read_text(&name, file, budget)
 }
 

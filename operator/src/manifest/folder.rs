@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
     /// Reads a file, the folder of one namespace, or a folder of such folders.
     pub fn path(&mut self, path: &Path) {
         if !path.is_dir() {
-            let text = files::read_named(path, self.bytes);
+            let text = files::read_regular(path, self.bytes);
             return self.text(&files::printed(path), text, Belongs::Anywhere);
         }
         let Some(listing) = self.list(path) else {

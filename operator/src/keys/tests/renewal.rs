@@ -25,6 +25,24 @@ fn certify_renews_the_same_issuing_key_in_place() {
 }
 
 #[test]
+fn certify_rewrites_what_a_link_leads_to_and_the_link_stays() {
+    let (folder, vault) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    keygen(folder.path(), &[]).unwrap();
+    let link = folder.path().join("bank-a-issuer.yaml");
+    let kept = vault.path().join("issuer.yaml");
+    std::fs::rename(&link, &kept).unwrap();
+    std::os::unix::fs::symlink(&kept, &link).unwrap();
+    let root = path(folder.path(), "bank-a-root-key.pem");
+    let (before, link) = (secret(&kept), link.to_str().unwrap());
+    certify(&["--root-key", &root, "--issuer", link], now()).unwrap();
+    assert_eq!(std::fs::read_link(link).unwrap(), kept);
+    let after = secret(&kept);
+    assert_eq!(before["key.pem"], after["key.pem"]);
+    assert_ne!(before["certificate"], after["certificate"]);
+    assert_eq!(kept.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
 fn certify_makes_a_new_issuing_key_when_none_is_given() {
     let folder = tempfile::tempdir().unwrap();
     keygen(folder.path(), &[]).unwrap();
