@@ -1,6 +1,7 @@
 //! A finding: one thing that is wrong with what a user wrote, where it stands, and how to
 //! mend it. What `validate` prints and what local mode shows.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
@@ -124,9 +125,39 @@ pub fn is_hidden(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// A report as it is written to a terminal: whatever texts of users, of objects and of an API server
+/// stand in it, none steers the terminal or turns the reading direction. Lines stay lines.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| {
+        let is_odd = matches!(c, '\u{61c}' | '\u{2028}' | '\u{2029}') || is_hidden(c);
+        c == '\n' || !(c.is_control() || is_odd)
+    };
+    if text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_plain(character) {
+            plain.push(character);
+        } else {
+            plain.extend(character.escape_unicode());
+        }
+    }
+    Cow::Owned(plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_keeps_its_lines_and_nothing_that_steers_a_terminal() {
+        let text = "bänk-a: ok\n  – {\"a\": 1}\n";
+        assert!(matches!(plain(text), Cow::Borrowed(same) if same == text));
+        let odd = "a\u{1b}[2J\r\u{7f}\u{9b}b\u{202e}c\u{2067}d\u{200b}\u{61c}\n";
+        let escaped = r"a\u{1b}[2J\u{d}\u{7f}\u{9b}b\u{202e}c\u{2067}d\u{200b}\u{61c}";
+        assert_eq!(plain(odd), format!("{escaped}\n"));
+    }
 
     #[test]
     fn a_quoted_text_is_short_and_cannot_steer_a_terminal() {

@@ -9,6 +9,7 @@ use clap::Parser as _;
 use finp2p_operator::args::{Args, Command};
 use finp2p_operator::cluster_error::chain;
 use finp2p_operator::command;
+use finp2p_operator::finding::plain;
 use finp2p_operator::keys::{certify, export, keygen};
 use jiff::Timestamp;
 
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Nothing is left to tell if standard error is gone too.
-            let _ = writeln!(std::io::stderr(), "error: {}", chain(&*error));
+            let _ = writeln!(std::io::stderr(), "error: {}", plain(&chain(&*error)));
             ExitCode::FAILURE
         }
     }

@@ -11,6 +11,7 @@ use super::live::{LookError, look};
 use crate::diff::compare::{CompareError, namespaces};
 use crate::diff::files::{Side, SideError, applied, live, side};
 use crate::diff::report::Report;
+use crate::finding::plain;
 use crate::validate::{Checker, CheckerError, STANDARD_INPUT};
 
 /// Print what a change gives and takes: access gained and lost per peer, resource and field, and
@@ -136,9 +137,9 @@ pub fn run(
     difference.refused.sort();
     let report = Report::new(difference, now);
     let text = match args.output {
-        Output::Text => report.text(),
+        Output::Text => plain(&report.text()).into_owned(),
         Output::Json => report.json().ok_or(DiffError::Json)?,
-        Output::Markdown => report.markdown(),
+        Output::Markdown => plain(&report.markdown()).into_owned(),
     };
     output.write_all(text.as_bytes())?;
     output.flush()?;

@@ -18,6 +18,7 @@ use crate::diff::world::World;
 use crate::explain::content::{Units, of_files};
 use crate::explain::report::Report;
 use crate::explain::{Asked, explain};
+use crate::finding::plain;
 use crate::manifest::Folder;
 use crate::validate::{Checker, CheckerError};
 
@@ -175,7 +176,7 @@ pub fn run(
     let numbered = seen.look.is_some();
     let report = Report::new(world, &explanation, numbered, rolled_back.as_deref());
     let text = match args.output {
-        Output::Text => report.text(),
+        Output::Text => plain(&report.text()).into_owned(),
         Output::Json => report.json().ok_or(ExplainError::Json)?,
     };
     output.write_all(text.as_bytes())?;

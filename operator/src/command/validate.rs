@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use crate::finding::plain;
 use crate::validate::report::Report;
 use crate::validate::{Checker, CheckerError, plan};
 
@@ -89,7 +90,7 @@ pub fn run(
     let planned = plan::check(&folder, now);
     let report = Report::new(folder, planned);
     let text = match args.output {
-        Output::Text => report.text(),
+        Output::Text => plain(&report.text()).into_owned(),
         Output::Json => report.json().ok_or(ValidateError::Json)?,
     };
     output.write_all(text.as_bytes())?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::plan::Desk;
 use super::refusals::Refusals;
-use crate::finding::Finding;
+use crate::finding::{Finding, plain};
 use crate::manifest::{Manifest, Namespace};
 use crate::print::Printer;
 use crate::validate::report::line;
@@ -157,6 +157,10 @@ impl<W: Write> Teller<W> {
     }
 
     fn write(&mut self, text: &str) {
+        let text = match self.output {
+            Output::Text => plain(text),
+            Output::Json => text.into(),
+        };
         // Whoever read it may have gone; the nodes run on.
         let _told = self
             .stream

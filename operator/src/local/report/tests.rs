@@ -53,6 +53,13 @@ fn teller(output: Output) -> Teller<Vec<u8>> {
 }
 
 #[test]
+fn nothing_that_is_told_steers_a_terminal() {
+    let mut teller = teller(Output::Text);
+    teller.say(Some("bank-a"), "peer said \u{202e}\u{1b}[2J");
+    assert_eq!(told(&mut teller), "bank-a: peer said \\u{202e}\\u{1b}[2J\n");
+}
+
+#[test]
 fn what_is_not_ready_is_shown_with_its_reason() {
     let folder = read(LOCAL);
     let namespace = &folder.namespaces[0];
