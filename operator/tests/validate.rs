@@ -238,54 +238,6 @@ fn a_name_that_is_written_twice_is_told_in_both_places_and_counts_in_neither() {
 }
 
 #[test]
-fn a_pod_template_nested_without_end_is_told_by_its_field_or_its_line() {
-    let said = |levels: usize| {
-        let deep = format!("{}1{}", "{a: ".repeat(levels), "}".repeat(levels));
-        let manifest = format!(
-            "apiVersion: sharing.finp2p.io/v1alpha1\nkind: PeerOrganization\n\
-             metadata: {{name: bank-a, namespace: bank-a}}\n\
-             spec: {{node: {{network: net, signer: {{secretName: s}}, podTemplate: {deep}}}}}\n"
-        );
-        let output = validate(&["-"], &manifest);
-        (output.status.code(), text(&output))
-    };
-    let (code, told) = said(33);
-    assert_eq!(code, Some(1), "{told}");
-    for part in [
-        "/spec/node",
-        "node.podTemplate is nested deeper than 32 levels",
-        "[Invalid]",
-    ] {
-        assert!(told.contains(part), "{part}: {told}");
-    }
-    let (_, told) = said(32);
-    assert!(!told.contains("nested deeper"), "{told}");
-    for levels in [60, 200, 5_000] {
-        let (code, told) = said(levels);
-        assert_eq!(code, Some(1), "{told}");
-        assert!(told.contains("nested deeper than 48 levels"), "{told}");
-    }
-}
-
-#[test]
-fn nothing_that_a_manifest_says_steers_the_terminal() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("a\u{202e}b\u{1b}[2J.yaml");
-    std::fs::write(&file, "{kind: x}").unwrap();
-    let output = validate(&[file.to_str().unwrap()], "");
-    let told = text(&output);
-    assert!(told.contains(r"a\u{202e}b"), "{told}");
-    assert!(!told.contains(['\u{202e}', '\u{1b}']), "{told:?}");
-    let missing = "no\u{202e}such";
-    let output = program().args(["diff", missing, missing]).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned() + &text(&output);
-    assert!(
-        told.contains("such") && !told.contains('\u{202e}'),
-        "{told:?}"
-    );
-}
-
-#[test]
 fn a_single_file_is_checked_without_looking_its_names_up() {
     let file = samples().join("sharing_policy.yaml");
     let output = validate(&[file.to_str().unwrap()], "");
