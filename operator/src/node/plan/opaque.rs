@@ -6,8 +6,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Maps of quantities, which people write as numbers too; the types of Kubernetes know them as text.
+/// Maps of quantities, and single ones. People write them as numbers too; the types of Kubernetes know
+/// them as text.
 const QUANTITIES: [&str; 2] = ["limits", "requests"];
+const QUANTITY: [&str; 2] = ["sizeLimit", "divisor"];
 
 /// A field as a `T` of Kubernetes, with its quantities as text.
 ///
@@ -35,6 +37,9 @@ fn write_out_quantities(value: &mut Value) {
         Value::Object(members) => {
             for (name, member) in members {
                 match member {
+                    Value::Number(number) if QUANTITY.contains(&name.as_str()) => {
+                        *member = Value::String(number.to_string());
+                    }
                     Value::Object(map) if QUANTITIES.contains(&name.as_str()) => {
                         map.values_mut().filter(|v| v.is_number()).for_each(|v| {
                             *v = Value::String(v.to_string());
@@ -142,7 +147,9 @@ mod tests {
         let text = json!({"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "0.5"}});
         assert_eq!(read, Ok(text));
         let container = json!({"name": "t", "resources": {"limits": {"cpu": 1}}});
-        let read = template(json!({"spec": {"containers": [container]}})).unwrap();
+        let volume = json!({"name": "v", "emptyDir": {"sizeLimit": 1_048_576}});
+        let read = template(json!({"spec": {"containers": [container], "volumes": [volume]}}));
+        let read = read.unwrap();
         assert_eq!(
             read.pointer("/spec/containers/0/resources/limits/cpu"),
             Some(&json!("1"))
