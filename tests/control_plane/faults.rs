@@ -24,7 +24,7 @@ const MADE: [&str; 7] = [
     "secrets",
 ];
 /// Fields that are another's in each run: times, chances, counters of the API server.
-const CHANCE: [&str; 14] = [
+const CHANCE: [&str; 15] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -32,6 +32,7 @@ const CHANCE: [&str; 14] = [
     "lastTransitionTime",
     "certificates",
     "sequence",
+    "lineage",
     "generation",
     "sharing.finp2p.io/applied",
     "clusterIP",

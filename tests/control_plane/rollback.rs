@@ -18,19 +18,19 @@ const BOND: &str = "bank-a:102:ZZGREEN20318";
 /// again after up to half a minute.
 const NOTICED: Duration = Duration::from_secs(120);
 
-fn fetch(api: &Api) -> Answer {
-    api.fetch(&json!({"resource": BOND})).expect("an answer")
+fn fetch(api: &Api) -> Result<Answer, String> {
+    api.fetch(&json!({"resource": BOND}))
 }
 
 fn refused(reader: &Api) -> Result<(), String> {
-    let answer = fetch(reader);
+    let answer = fetch(reader)?;
     (answer.body["code"] == 7104)
         .then_some(())
         .ok_or(format!("{answer:?}"))
 }
 
 fn granted(reader: &Api) -> Result<(), String> {
-    let answer = fetch(reader);
+    let answer = fetch(reader)?;
     (answer.status == 200)
         .then_some(())
         .ok_or(format!("{answer:?}"))
