@@ -220,8 +220,7 @@ fn see(args: &Explain, at: Timestamp, input: impl Read) -> Result<Seen, ExplainE
     })
 }
 
-/// The namespace whose node decides about a resource. With one node only it is asked in any case:
-/// it says whose the resource is.
+/// The namespace whose node decides about a resource: the Primary's.
 fn primary<'w>(
     worlds: &'w [World],
     resource: &ResourceId,
@@ -234,7 +233,7 @@ fn primary<'w>(
         .iter()
         .filter(|(_, facts)| facts.organization() == resource.organization());
     match (mine.next(), homes.as_slice()) {
-        (Some(home), _) | (None, [home]) => Ok(*home),
+        (Some(home), _) => Ok(*home),
         (None, []) => {
             let why = worlds.iter().find_map(|world| world.homeless.clone());
             Err(ExplainError::NoPrimary {
@@ -246,7 +245,11 @@ fn primary<'w>(
             let ids: Vec<&str> = many.iter().map(|(_, facts)| facts.organization()).collect();
             Err(ExplainError::NoPrimary {
                 resource: resource.to_string(),
-                why: format!("the local organizations are {}", ids.join(", ")),
+                why: format!(
+                    "{primary} is its Primary, and here runs the node of {}. Ask with the manifests, or the namespace, of {primary}",
+                    ids.join(", "),
+                    primary = resource.organization()
+                ),
             })
         }
     }

@@ -205,9 +205,11 @@ impl Report {
                 Some(_) => Some(NO_VALID_KEY),
                 None => refusal.map(|refusal| reason_word(refusal.reason)),
             },
-            told: match no_session {
-                Some(_) => Some(AUTHENTICATION),
-                None => refusal.map(|refusal| reason_word(refusal.told)),
+            told: match (no_session, refusal) {
+                // So is whoever is unknown or suspended, before policies are asked.
+                (Some(_), _) => Some(AUTHENTICATION),
+                (None, Some(refusal)) if refusal.requester.is_some() => Some(AUTHENTICATION),
+                (None, refusal) => refusal.map(|refusal| reason_word(refusal.told)),
             },
             why,
             cure,

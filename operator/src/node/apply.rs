@@ -83,12 +83,19 @@ impl Problem {
     /// The same for an object beside the configuration. What its schema does not show the API
     /// server may answer with 500 (a quantity that is none): it is told, and holds up nothing.
     fn of_owned(what: String, error: kube::Error) -> Self {
-        match &error {
+        let is_pod = what.starts_with("StatefulSet ");
+        let problem = match &error {
             kube::Error::Api(status) if status.code == 500 => Self::Obstacle(format!(
                 "the API server does not take {what}: {}",
                 cluster_error::clause(&error)
             )),
             _ => Self::of(what, error),
+        };
+        match problem {
+            Self::Obstacle(text) if is_pod => Self::Obstacle(format!(
+                "{text}. What is wrong in the pod is written in node.podTemplate, node.resources or node.image: mend it there"
+            )),
+            problem => problem,
         }
     }
 

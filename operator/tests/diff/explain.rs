@@ -126,7 +126,7 @@ fn explain_for_programs_has_the_documented_shape() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["verdict"], "refused");
     assert_eq!(report["reason"], "NotShared");
-    assert_eq!(report["told"], "NotShared");
+    assert_eq!(report["told"], "Authentication");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn explain_asks_where_the_decision_is_made() {
     let output = banks.explain(&["--requester", "bank-b", "--resource", "bank-z:102:X"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        complaint(&output).contains("the local organizations are bank-a, bank-b, bank-c"),
+        complaint(&output).contains("bank-z is its Primary, and here runs the node of bank-a, bank-b, bank-c"),
         "{}",
         complaint(&output)
     );
@@ -283,4 +283,21 @@ fn explain_says_of_a_suspended_peer_that_it_is_and_promises_nothing_of_its_signa
         "{said}"
     );
     assert!(!said.contains("it leads to a root key"), "{said}");
+}
+
+#[test]
+fn explain_does_not_answer_for_the_node_of_another_bank() {
+    let banks = Banks::new();
+    let reader = banks.path("new").join("bank-b");
+    for requester in ["bank-b", "bank-c", "bank-x"] {
+        let asked = ["explain", "--requester", requester, "--resource", BOND];
+        let output = run(&[&asked[..], &[reader.to_str().unwrap()]].concat(), "");
+        assert_eq!(output.status.code(), Some(1), "{requester}");
+        assert_eq!(text(&output), "");
+        let said = complaint(&output);
+        assert!(
+            said.contains("bank-a is its Primary, and here runs the node of bank-b"),
+            "{said}"
+        );
+    }
 }

@@ -211,7 +211,9 @@ impl Reason {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Purpose => "Name one of the purposes that the catalogue lists for this resource.",
-            Self::Fields => "Ask only for fields that the catalogue lists for this resource.",
+            Self::Fields => {
+                "Ask only for fields that the catalogue lists for this resource, with a purpose that it lists if it lists any."
+            }
             Self::CredentialMissing => "Present the credentials that the catalogue asks for.",
             Self::CredentialInvalid => {
                 "Ask the issuer for a new credential: this one cannot be verified."

@@ -45,7 +45,7 @@ pub struct Scene<'s, 'a> {
     pub configured: &'s Configured,
     applied: Applied<'s>,
     peers: BTreeMap<&'s str, &'s PeerReport>,
-    exceptions: BTreeMap<(&'s str, &'s str), &'s Exception>,
+    exceptions: BTreeMap<(&'s str, &'s str), Vec<&'s Exception>>,
 }
 
 /// Makes every status.
@@ -67,10 +67,7 @@ pub fn all(
             .iter()
             .map(|p| (p.organization_id.as_str(), p))
             .collect(),
-        exceptions: exceptions
-            .iter()
-            .map(|e| ((e.kind.as_str(), e.name.as_str()), e))
-            .collect(),
+        exceptions: by_object(exceptions),
     };
     let mut statuses = Statuses {
         organizations: organization::all(&scene, moments),
@@ -84,22 +81,33 @@ pub fn all(
     statuses
 }
 
+/// What a node says, by kind and name of the object: it may say several things of one.
+fn by_object(exceptions: &[Exception]) -> BTreeMap<(&str, &str), Vec<&Exception>> {
+    let mut all = BTreeMap::<_, Vec<_>>::new();
+    for exception in exceptions {
+        let object = (exception.kind.as_str(), exception.name.as_str());
+        all.entry(object).or_default().push(exception);
+    }
+    all
+}
+
 impl Scene<'_, '_> {
-    /// What the node says of an object, in the words of the catalogue of reasons. A node that
-    /// could not decode an entry knows its kind only by the word in the slice.
+    /// The worst that the node says of an object, in the words of the catalogue of reasons. A node
+    /// that could not decode an entry knows its kind only by the word in the slice.
     fn exception(&self, kind: &str, name: &str) -> Option<Finding> {
         let words: &[&str] = match kind {
             "PeerOrganization" => &[kind, PEER],
             "SharedAsset" => &[kind, ASSET, SCHEMA],
             _ => &[kind, POLICY],
         };
-        let exception = words
+        let said = words
             .iter()
-            .find_map(|word| self.exceptions.get(&(*word, name)))?;
-        let reason = KNOWN_EXCEPTIONS
-            .iter()
-            .find(|known| **known == exception.reason)?;
-        Some(Finding::new(reason, exception.message.clone()))
+            .filter_map(|word| self.exceptions.get(&(*word, name)))
+            .flatten();
+        KNOWN_EXCEPTIONS.iter().find_map(|known| {
+            let exception = said.clone().find(|exception| exception.reason == *known)?;
+            Some(Finding::new(known, exception.message.clone()))
+        })
     }
 
     /// Whether the node works with the object as it is now.
@@ -149,7 +157,8 @@ impl Scene<'_, '_> {
     }
 }
 
-/// Reasons that a node may give; any other word is not carried into a status.
+/// Reasons that a node may give of an object, the worst first; any other word is not carried into a
+/// status.
 const KNOWN_EXCEPTIONS: &[&str] = &[
     reasons::UNSUPPORTED,
     reasons::CONTENT_NOT_FOUND,

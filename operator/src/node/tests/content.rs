@@ -124,3 +124,34 @@ fn a_new_asset_takes_no_content_from_an_older_one_and_has_room_when_one_goes() {
     assert_eq!(says(&plan, SA, "a-first-name", "Ready"), "True Ready");
     assert_eq!(followed(&asset_entries(&plan)), permitted(&plan));
 }
+
+#[test]
+fn of_several_things_that_the_node_says_of_an_asset_the_worst_counts() {
+    let mut scene = Scene::bank_a();
+    scene.source(SourceKind::Secret, "bonds", true, &["bond.json"]);
+    scene.asset("bond", bond());
+    scene.settle();
+    let says_of = |reason: &str| {
+        let said =
+            json!({"kind": "SharedAsset", "name": "bond", "reason": reason, "message": reason});
+        serde_json::from_value(said).unwrap()
+    };
+    for reasons in [
+        ["ContentInvalid", "FieldUnknown"],
+        ["FieldUnknown", "ContentInvalid"],
+    ] {
+        let report = scene.inputs.report.as_mut().unwrap();
+        report.exceptions = reasons.iter().map(|reason| says_of(reason)).collect();
+        let plan = scene.plan();
+        assert_eq!(
+            says(&plan, SA, "bond", "Ready"),
+            "False ContentInvalid",
+            "{reasons:?}"
+        );
+        let (_, _, message) = condition(&plan, SA, "bond", "ResolvedRefs");
+        assert!(
+            message.contains("published before stays shared"),
+            "{message}"
+        );
+    }
+}

@@ -35,7 +35,8 @@ fn one(scene: &Scene<'_, '_>, asset: &Asset<'_>) -> ObjectStatus<SharedAssetStat
     let unresolved = verdict
         .unresolved
         .clone()
-        .or_else(|| said.clone().filter(is_about_content));
+        .or_else(|| said.clone().filter(is_about_content))
+        .map(|finding| stays_shared(finding, object.spec.from.is_some()));
     let mut verdict = verdict.clone();
     verdict.remark = verdict
         .remark
@@ -55,6 +56,16 @@ fn one(scene: &Scene<'_, '_>, asset: &Asset<'_>) -> ObjectStatus<SharedAssetStat
         version: existing.and_then(|status| status.version.clone()),
     };
     object_status(&verdict, status, existing)
+}
+
+/// Nobody withdraws anything by taking its content away, and may believe he did.
+fn stays_shared(finding: Finding, is_taken: bool) -> Finding {
+    let says_so = finding.reason == reasons::TOO_MANY_CONTENTS;
+    if is_taken || says_so || !is_about_content(&finding) {
+        return finding;
+    }
+    let stays = "A version that was published before stays shared: to withdraw it, remove the SharedAsset or the policy";
+    Finding::new(finding.reason, format!("{}. {stays}", finding.message))
 }
 
 fn is_about_content(finding: &Finding) -> bool {
