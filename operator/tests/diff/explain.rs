@@ -147,7 +147,8 @@ fn explain_asks_where_the_decision_is_made() {
     let output = banks.explain(&["--requester", "bank-b", "--resource", "bank-z:102:X"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        complaint(&output).contains("bank-z is its Primary, and here runs the node of bank-a, bank-b, bank-c"),
+        complaint(&output)
+            .contains("bank-z is its Primary, and here runs the node of bank-a, bank-b, bank-c"),
         "{}",
         complaint(&output)
     );
