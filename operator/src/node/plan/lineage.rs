@@ -3,8 +3,13 @@
 //! A sequence alone does not tell a configuration that went back in time from a newer one, once
 //! somebody who did not notice has counted on: etcd restored to sequence 4, and four edits later it is at 8,
 //! past the 7 that the node remembers. Each sequence therefore has a mark, made of the mark before and of
-//! what was written; the root lists the last ones, and the node looks for its own.
+//! everything that is configured; the root lists the last ones, and the node looks for its own.
 //! The same edits of the same configuration make the same marks, and then nothing was lost.
+//!
+//! All slices are in each mark, and not those alone that changed: what is configured stands for itself,
+//! also where a lineage begins. An edit that does not count has a mark, too: it takes the place of the one
+//! that its sequence had, so that what a person accepts is what stood there, and not what a backup has
+//! under that number.
 
 use finp2p_crds::sidecar_config::{LINEAGE_MAX, Root};
 use sha2::{Digest as _, Sha256};
@@ -26,6 +31,14 @@ pub fn go_on(root: Root, slices: &[Planned]) -> Root {
     root
 }
 
+/// The same sequence with something else under it: an edit while the sequence stands still.
+pub fn restate(mut root: Root, slices: &[Planned]) -> Root {
+    root.lineage.pop();
+    let mark = mark(&root, slices);
+    root.lineage.push(mark);
+    root
+}
+
 /// The root of a sequence that stems from nothing.
 pub fn begin(root: Root, sequence: i64, slices: &[Planned]) -> Root {
     let root = Root {
@@ -37,7 +50,7 @@ pub fn begin(root: Root, sequence: i64, slices: &[Planned]) -> Root {
     Root { lineage, ..root }
 }
 
-/// The mark of a root whose lineage ends with the mark before, and of the slices written with it.
+/// The mark of a root whose lineage ends with the mark before, and of all its slices.
 fn mark(root: &Root, slices: &[Planned]) -> String {
     let mut hash = Sha256::new();
     hash.update(b"finp2p/lineage/1");
@@ -47,7 +60,7 @@ fn mark(root: &Root, slices: &[Planned]) -> String {
         ..root.clone()
     };
     add(&mut hash, &serde_json::to_vec(&bare));
-    for slice in slices.iter().filter(|slice| slice.changed) {
+    for slice in slices {
         add(&mut hash, &serde_json::to_vec(&slice.config.metadata.name));
         add(&mut hash, &serde_json::to_vec(&slice.config.spec));
     }

@@ -70,6 +70,7 @@ pub fn build(
         // stems from.
         Ok(Some(asked)) if asked > sequence => lineage::begin(root, asked, slices),
         _ if counts => lineage::go_on(root, slices),
+        _ if edited => lineage::restate(root, slices),
         _ => root,
     };
     let mut config = SidecarConfig {

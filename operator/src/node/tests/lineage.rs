@@ -125,15 +125,49 @@ fn a_sequence_that_cannot_be_is_told_and_nothing_is_done() {
     }
 }
 
-#[test]
-fn it_stands_still_with_the_sequence() {
-    let (mut scene, before) = at_rest();
+/// Has the node say that its configuration went back in time, or not any more.
+fn rolled_back(scene: &mut Scene, is: bool) {
     let said = json!({"kind": "Node", "name": "bank-a", "reason": "ConfigurationRolledBack", "message": "m"});
-    scene.inputs.report.as_mut().unwrap().exceptions = vec![serde_json::from_value(said).unwrap()];
-    scene.edit_asset("bond", |asset| {
-        asset.metadata.labels = Some(labels(&[("desk", "bonds")]));
-    });
-    let plan = scene.plan();
-    assert!(plan.slices.iter().any(|slice| slice.changed));
-    assert_eq!(root(&plan), &before);
+    let said = is.then(|| serde_json::from_value(said).unwrap());
+    scene.inputs.report.as_mut().unwrap().exceptions = said.into_iter().collect();
+}
+
+#[test]
+fn an_edit_that_does_not_count_has_another_mark_under_the_same_sequence() {
+    let (mut scene, before) = at_rest();
+    rolled_back(&mut scene, true);
+    let still = edit(&mut scene, "bonds");
+    assert_eq!(still.sequence, before.sequence);
+    assert_eq!(still.lineage.len(), before.lineage.len());
+    assert_ne!(still.lineage.last(), before.lineage.last());
+    assert_eq!(
+        still.mark(still.sequence - 1),
+        before.mark(before.sequence - 1)
+    );
+    assert!(scene.plan().is_idle());
+    // Once it is accepted it is gone on from.
+    rolled_back(&mut scene, false);
+    let next = edit(&mut scene, "funds");
+    assert_eq!(next.sequence, before.sequence + 1);
+    assert_eq!(next.mark(before.sequence), still.mark(before.sequence));
+}
+
+#[test]
+fn a_sequence_that_is_asked_for_again_over_other_entries_has_another_mark() {
+    let (with, _) = at_rest();
+    let mut without = with.clone();
+    without.inputs.assets.clear();
+    without.settle();
+    let asked = |scene: &Scene| {
+        let mut scene = scene.clone();
+        scene.edit_organization("local", |o| {
+            o.metadata.annotations = Some(labels(&[("sharing.finp2p.io/sequence", "90")]));
+        });
+        root(&scene.plan()).clone()
+    };
+    let (with, without) = (asked(&with), asked(&without));
+    assert_eq!((with.sequence, without.sequence), (90, 90));
+    // Nothing but the annotation was planned: no slice is written with it.
+    assert_eq!(with.slices, without.slices);
+    assert_ne!(with.lineage, without.lineage);
 }

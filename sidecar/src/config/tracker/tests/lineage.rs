@@ -138,3 +138,20 @@ fn a_configuration_without_a_lineage_is_told_by_its_sequence_alone() {
     let next = of_lineage(8, vec![], vec![]);
     assert_eq!(observe(&mut by_hand, at(1), next), Outcome::Applied);
 }
+
+#[test]
+fn another_configuration_under_the_same_sequence_is_of_another_past_for_good() {
+    // What stood at 7 was accepted after a first restore; the same backup is restored once more.
+    let store = MemoryStore::default();
+    let mut tracker = at_seven();
+    keep::save(&store, &tracker.kept().unwrap(), None).unwrap();
+    let mut lineage = marks("first", 1, 6);
+    lineage.extend(marks("backup", 7, 7));
+    // Generations do not tell: edits have outgrown them.
+    let mut again = of_lineage(7, lineage, vec![peer("bank-c")]);
+    Arc::make_mut(&mut again.slices[1]).metadata.generation = Some(99);
+    assert!(rolls_back(&mut tracker, again.clone()));
+    // It is one after a restart, too.
+    let mut restarted = keep::load(&store).unwrap();
+    assert!(rolls_back(&mut restarted, again));
+}
