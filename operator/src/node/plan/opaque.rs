@@ -20,7 +20,7 @@ pub fn known<T: DeserializeOwned + Serialize>(
     kind: &str,
     value: &Value,
 ) -> Result<Value, String> {
-    let mut value = value.clone();
+    let mut value = without_nulls(value);
     write_out_quantities(&mut value);
     let typed = T::deserialize(&value).and_then(|typed: T| serde_json::to_value(typed));
     let typed = typed.map_err(|error| format!("{field} is no {kind}: {error}"))?;
@@ -29,6 +29,19 @@ pub fn known<T: DeserializeOwned + Serialize>(
         Some(member) => Err(format!(
             "{field} has {member}, which is in no {kind} that this operator knows: correct it, or leave it out"
         )),
+    }
+}
+
+/// The same without members that are null, which to Kubernetes are not there.
+pub fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().filter(|(_, member)| !member.is_null());
+            let members = members.map(|(name, member)| (name.clone(), without_nulls(member)));
+            Value::Object(members.collect())
+        }
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        plain => plain.clone(),
     }
 }
 
@@ -101,7 +114,7 @@ mod tests {
         let overlay = json!({
             "metadata": {"annotations": {"a": "b"}},
             "spec": {
-                "containers": [{"name": "trading", "image": "t", "env": [], "livenessProbe": null}],
+                "containers": [{"name": "trading", "image": "t", "env": []}],
                 "tolerations": [{"key": "k", "operator": "Exists"}],
                 "volumes": [{"name": "v", "emptyDir": {}}],
             }
@@ -138,6 +151,13 @@ mod tests {
         assert!(told.contains("has spec.deep, which"), "{told}");
         let long = template(json!({"spec": {"x".repeat(10_000): 1}})).unwrap_err();
         assert!(long.len() < 300, "{long}");
+    }
+
+    #[test]
+    fn what_is_null_is_not_there() {
+        let overlay = json!({"metadata": {"annotations": {"a": null}}, "spec": {"volumes": null}});
+        let bare = json!({"metadata": {"annotations": {}}, "spec": {}});
+        assert_eq!(template(overlay), Ok(bare));
     }
 
     #[test]

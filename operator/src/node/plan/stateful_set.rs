@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::names::{
     CONTAINER, Names, SERVICE_ACCOUNT, STATE_VOLUME, STORE_KEY, STORE_KEY_VOLUME, TOKEN_VOLUME,
 };
-use super::opaque::known;
+use super::opaque::{known, without_nulls};
 use super::owned::{Cluster, Port, Scene};
 use super::pod_template::{Private, check, has_containers, merge};
 
@@ -37,6 +37,7 @@ pub fn build(scene: &Scene<'_>, names: &Names, cluster: &Cluster) -> Result<Stat
     let node = scene.local.node;
     let overlay = node.pod_template.as_ref();
     let overlay = overlay.map(|overlay| {
+        let overlay = &without_nulls(overlay);
         check(overlay, &private(scene, names)).map_err(|why| format!("node.podTemplate {why}"))?;
         known::<PodTemplateSpec>("node.podTemplate", "part of a pod", overlay)
     });

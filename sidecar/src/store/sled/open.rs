@@ -22,6 +22,8 @@ use crate::store::{
 const ROWS: &str = "rows";
 /// sled's data file inside its directory.
 const ROWS_FILE: &str = "db";
+/// How sled names what it has not finished.
+const UNFINISHED: &str = "generating";
 
 /// Memory that the database may use as a cache, in bytes: rows of some ten thousand assets, and
 /// a small part of what a sidecar may use; the database's own default is 1 GiB.
@@ -115,8 +117,23 @@ fn lock(dir: &Path) -> Result<DirectoryLock, StoreError> {
     })
 }
 
+/// Removes snapshots that a full disk cut off while they were written. sled would take the newest of
+/// them, which is empty, for the state of the rows; it writes one anew from its log.
+fn remove_unfinished(rows: &Path) -> Result<(), StoreError> {
+    let Ok(files) = std::fs::read_dir(rows) else {
+        return Ok(());
+    };
+    for file in files.flatten().map(|file| file.path()) {
+        if file.extension().is_some_and(|end| end == UNFINISHED) {
+            std::fs::remove_file(&file).map_err(|e| StoreError::file("remove", &file, e))?;
+        }
+    }
+    Ok(())
+}
+
 fn open_rows(dir: &Path) -> Result<::sled::Db, StoreError> {
     let path = dir.join(ROWS);
+    remove_unfinished(&path)?;
     // No flusher thread: every commit flushes, and a thread of its own could fail unseen.
     let config = ::sled::Config::new()
         .path(&path)

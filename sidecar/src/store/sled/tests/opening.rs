@@ -187,3 +187,13 @@ fn refuses_a_damaged_watermark_and_accepts_none() {
     fs::remove_file(&path).unwrap();
     expect_kept(dir.path());
 }
+
+#[test]
+fn goes_on_after_a_full_disk_cut_off_what_the_database_was_writing() {
+    let dir = made();
+    // What a start on a full disk leaves: a snapshot that was begun, and nothing in it.
+    let unfinished = dir.path().join("rows/snap.FFFFFFFFFFFFFFF0.generating");
+    std::fs::write(&unfinished, []).unwrap();
+    expect_kept(dir.path());
+    assert!(!unfinished.exists());
+}
