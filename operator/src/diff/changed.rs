@@ -72,33 +72,35 @@ fn by_name<'e, T>(entries: impl Iterator<Item = (&'e str, &'e T)>) -> ByName<'e,
 }
 
 /// What an object says, the annotation with the change behind it aside.
-trait Says: PartialEq {
+trait Says: Clone + PartialEq {
+    /// Where it has that annotation.
+    fn change(&mut self) -> Option<&mut Option<String>> {
+        None
+    }
+
     fn says_as(&self, other: &Self) -> bool {
-        self == other
+        let without = |one: &Self| {
+            let mut one = one.clone();
+            if let Some(change) = one.change() {
+                *change = None;
+            }
+            one
+        };
+        self == other || without(self) == without(other)
     }
 }
 
 impl Says for SharingPolicySpec {}
 
 impl Says for PeerEntry {
-    fn says_as(&self, other: &Self) -> bool {
-        let change = other.change.clone();
-        self == other
-            || Self {
-                change,
-                ..self.clone()
-            } == *other
+    fn change(&mut self) -> Option<&mut Option<String>> {
+        Some(&mut self.change)
     }
 }
 
 impl Says for AssetEntry {
-    fn says_as(&self, other: &Self) -> bool {
-        let change = other.change.clone();
-        self == other
-            || Self {
-                change,
-                ..self.clone()
-            } == *other
+    fn change(&mut self) -> Option<&mut Option<String>> {
+        Some(&mut self.change)
     }
 }
 

@@ -72,25 +72,26 @@ fn unknown(value: &Value, typed: &Value) -> Option<String> {
     match (value, typed) {
         (Value::Object(members), Value::Object(typed)) => {
             members.iter().find_map(|(name, member)| {
-                let inside = match typed.get(name) {
-                    None if member.is_null() => return None,
-                    None => return Some(shown(name)),
-                    Some(typed) => unknown(member, typed)?,
+                let Some(typed) = typed.get(name) else {
+                    return Some(shown(name));
                 };
-                let dot = if inside.starts_with('[') { "" } else { "." };
-                Some(format!("{}{dot}{inside}", shown(name)))
+                Some(within(&shown(name), &unknown(member, typed)?))
             })
         }
         (Value::Array(items), Value::Array(typed)) => {
             let pairs = items.iter().zip(typed).enumerate();
             pairs.into_iter().find_map(|(at, (item, typed))| {
-                let inside = unknown(item, typed)?;
-                let dot = if inside.starts_with('[') { "" } else { "." };
-                Some(format!("[{at}]{dot}{inside}"))
+                Some(within(&format!("[{at}]"), &unknown(item, typed)?))
             })
         }
         _ => None,
     }
+}
+
+/// The place of a member inside another.
+fn within(outer: &str, inside: &str) -> String {
+    let dot = if inside.starts_with('[') { "" } else { "." };
+    format!("{outer}{dot}{inside}")
 }
 
 /// A name for a message: anybody may write anything of any length.
