@@ -7,9 +7,13 @@
     clippy::indexing_slicing
 )] // a panic is how a test fails
 
+mod program;
+
 use finp2p_operator::manifest::{Folder, Reader};
 use std::os::unix::fs::symlink;
 use std::path::Path;
+
+use program::{run, text};
 
 const GOOD: &str =
     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: good, namespace: ns}\ndata: {a: b}\n";
@@ -57,14 +61,6 @@ fn loops_pipes_and_folders_named_like_files_are_findings() {
     assert!(!read.complete);
 }
 
-fn program() -> std::process::Command {
-    std::process::Command::new(env!("CARGO_BIN_EXE_finp2p-operator"))
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
 #[test]
 fn a_pod_template_nested_without_end_is_told_by_its_field_or_its_line() {
     let said = |levels: usize| {
@@ -77,8 +73,8 @@ fn a_pod_template_nested_without_end_is_told_by_its_field_or_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("local.yaml");
         std::fs::write(&file, manifest).unwrap();
-        let output = program().arg("validate").arg(file).output().unwrap();
-        (output.status.code(), text(&output.stdout))
+        let output = run(&["validate", file.to_str().unwrap()], "");
+        (output.status.code(), text(&output))
     };
     for levels in [1, 40] {
         let (code, told) = said(levels);
@@ -99,13 +95,13 @@ fn nothing_that_a_manifest_says_steers_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a\u{202e}b\u{1b}[2J.yaml");
     std::fs::write(&file, "{kind: x}").unwrap();
-    let output = program().arg("validate").arg(file).output().unwrap();
-    let told = text(&output.stdout);
+    let output = run(&["validate", file.to_str().unwrap()], "");
+    let told = text(&output);
     assert!(told.contains(r"a\u{202e}b"), "{told}");
     assert!(!told.contains(['\u{202e}', '\u{1b}']), "{told:?}");
     let missing = "no\u{202e}such";
-    let output = program().args(["diff", missing, missing]).output().unwrap();
-    let told = text(&output.stderr) + &text(&output.stdout);
+    let output = run(&["diff", missing, missing], "");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned() + &text(&output);
     assert!(
         told.contains("such") && !told.contains('\u{202e}'),
         "{told:?}"

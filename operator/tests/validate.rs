@@ -6,37 +6,22 @@
     clippy::indexing_slicing
 )] // a panic is how a test fails
 
-use std::io::Write as _;
+mod program;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use finp2p_operator::validate::Checker;
 use serde_json::{Value, json};
 
-fn program() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_finp2p-operator"))
-}
+use program::{program, run, text};
 
 fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/samples")
 }
 
 fn validate(arguments: &[&str], input: &str) -> Output {
-    let mut child = program()
-        .arg("validate")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The program may end without reading its input.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
+    run(&[&["validate"], arguments].concat(), input)
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -6,8 +6,9 @@
     clippy::indexing_slicing
 )] // a panic is how a test fails
 
-use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+mod program;
+
+use program::{program, run, text};
 
 const HEAD: &str = "apiVersion: sharing.finp2p.io/v1alpha1\nkind: ";
 const LOCAL: &str = "PeerOrganization\nmetadata: {name: local, namespace: bank-a}\nspec: {organizationId: bank-a, node: {network: net, signer: {secretName: s}, api: {clients: [{serviceAccount: ops, allow: [Administer]}]}}}";
@@ -16,21 +17,8 @@ const BOND: &str =
     "SharedAsset\nmetadata: {name: bond, namespace: bank-a}\nspec: {content: {api: {}}}";
 
 fn validate(paths: &[&str], input: &str) -> (String, Option<i32>) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_finp2p-operator"))
-        .arg("validate")
-        .args(paths)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The program may end without reading its input.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output: Output = child.wait_with_output().unwrap();
-    (
-        String::from_utf8(output.stdout).unwrap(),
-        output.status.code(),
-    )
+    let output = run(&[&["validate"], paths].concat(), input);
+    (text(&output), output.status.code())
 }
 
 /// What is said of these objects.
@@ -246,7 +234,7 @@ fn the_four_commented_samples_are_one_namespace_once_its_keys_are_made() {
     let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/samples");
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().to_str().unwrap();
-    let made = Command::new(env!("CARGO_BIN_EXE_finp2p-operator"))
+    let made = program()
         .args(["keygen", "bank-a", "--network", "sandbox-finp2p"])
         .args(["--namespace", "bank-a", "--out", keys])
         .output()

@@ -82,8 +82,8 @@ impl Problem {
 
     /// The same for an object beside the configuration. What its schema does not show the API
     /// server may answer with 500 (a quantity that is none): it is told, and holds up nothing.
-    fn of_owned(what: String, error: kube::Error) -> Self {
-        let is_pod = what.starts_with("StatefulSet ");
+    fn of_owned(kind: &str, name: &str, error: kube::Error) -> Self {
+        let what = format!("{kind} {name}");
         let problem = match &error {
             kube::Error::Api(status) if status.code == 500 => Self::Obstacle(format!(
                 "the API server does not take {what}: {}",
@@ -92,7 +92,7 @@ impl Problem {
             _ => Self::of(what, error),
         };
         match problem {
-            Self::Obstacle(text) if is_pod => Self::Obstacle(format!(
+            Self::Obstacle(text) if kind == "StatefulSet" => Self::Obstacle(format!(
                 "{text}. What is wrong in the pod is written in node.podTemplate, node.resources or node.image: mend it there"
             )),
             problem => problem,

@@ -1,42 +1,23 @@
 //! Three banks in a folder, twice: before and after a change.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
+
+use crate::program;
+pub use crate::program::text;
 
 /// The private value that no output may show.
 pub const SECRET: &str = "99.20";
 pub const NOW: &str = "2026-12-01T00:00:00Z";
 pub const BOND: &str = "bank-a:102:ZZGREEN20318";
 
-pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finp2p-operator"));
-    command
-        .env_remove("KUBECONFIG")
-        .env_remove("KUBERNETES_SERVICE_HOST")
-        .env("HOME", "/nonexistent");
-    command
-}
-
+/// What the program does, and that it shows nothing private.
 pub fn run(arguments: &[&str], input: &str) -> Output {
-    let mut child = program()
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The program may end without reading its input.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
+    let output = program::run(arguments, input);
     for stream in [&output.stdout, &output.stderr] {
         assert!(!String::from_utf8_lossy(stream).contains(SECRET));
     }
     output
-}
-
-pub fn text(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 pub fn complaint(output: &Output) -> String {

@@ -8,6 +8,8 @@
 
 mod banks;
 mod explain;
+#[path = "../program/mod.rs"]
+mod program;
 
 use serde_json::Value;
 
