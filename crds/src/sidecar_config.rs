@@ -86,7 +86,7 @@ pub struct Root {
     /// Only grows; a lower one than the node has seen is a rolled-back configuration.
     #[schemars(range(min = 1))]
     pub sequence: i64,
-    /// Marks of the last sequences, oldest first, the last one of this sequence: what each of them made of the one before. A node whose newest configuration is not among them has one that went back in time and was counted on.
+    /// Marks of the sequences since the one that the node had when it reported last, oldest first, the last one of this sequence: what each of them made of the one before. A node whose newest configuration is not among them has one that went back in time and was counted on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 512), inner(length(min = 16, max = 16)), extend("x-kubernetes-list-type" = "atomic"))]
     pub lineage: Vec<String>,
@@ -180,6 +180,10 @@ pub struct SidecarConfigStatus {
     /// Incarnation that the node runs as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<i64>,
+    /// Mark, in the root's lineage, of the newest sequence that the node keeps on its volume: the lineage need not go back further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 16, max = 16))]
+    pub mark: Option<String>,
     /// Slices that the node has applied.
     #[serde(default)]
     #[schemars(length(max = 4096))]

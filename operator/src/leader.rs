@@ -7,6 +7,7 @@ use kube::{Api, Client};
 use kube_lease_manager::{LeaseCreateMode, LeaseManager, LeaseManagerBuilder, LeaseManagerError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::cluster_error;
 
@@ -18,6 +19,10 @@ const GRACE_SECONDS: u64 = 5;
 /// Who waits looks this often whether the Lease was given back: an upgrade stands still for no
 /// longer, and the API server has two reads a second more.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// Giving the Lease back takes no longer: with the API server away it ends by itself, and whoever stops
+/// the operator does not wait for that.
+const LEAVE: Duration = Duration::from_secs(5);
 
 /// Which Lease, and who we are.
 #[derive(Clone, Debug)]
@@ -50,10 +55,16 @@ impl Election {
         Ok(Self { leads, task })
     }
 
-    /// Gives the Lease back.
-    pub async fn leave(self) {
+    /// Gives the Lease back, if that is possible now.
+    pub async fn leave(mut self) {
         drop(self.leads);
-        match self.task.await {
+        let Ok(left) = timeout(LEAVE, &mut self.task).await else {
+            self.task.abort();
+            return tracing::warn!(
+                "the Lease could not be given back in time, and ends by itself after {LEASE_SECONDS} seconds"
+            );
+        };
+        match left {
             Ok(Ok(())) => tracing::info!("the Lease is given back"),
             Ok(Err(error)) => tracing::warn!(
                 "the Lease could not be given back, and ends by itself: {}",

@@ -121,7 +121,7 @@ impl Node {
             counters: Arc::new(audit::Counters::new()),
             wants_restart: AtomicBool::new(false),
             work: Mutex::default(),
-            kept: Mutex::default(),
+            kept: Mutex::new(tracker.kept().map(|kept| kept.applied)),
             inner: Mutex::new(Inner {
                 tracker,
                 served: None,
@@ -269,15 +269,27 @@ impl Node {
         peers: Vec<finp2p_crds::sidecar_config::PeerReport>,
     ) -> SidecarConfigStatus {
         let trouble = self.volume_trouble();
+        let mark = self.kept_mark();
         let inner = self.inner();
         report::status(
             inner.tracker.standing(now).as_ref(),
+            mark,
             inner.seen.as_deref(),
             self.keys.requests(),
             peers,
             &inner.exceptions,
             trouble,
         )
+    }
+
+    /// The mark of the newest sequence, once it is on the volume: only then does the root need to name
+    /// nothing before it.
+    fn kept_mark(&self) -> Option<String> {
+        let on_volume = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.inner().tracker.kept()?;
+        let is_there = |there: &Arc<Applied>| Arc::ptr_eq(there, &kept.applied);
+        let mark = kept.remembered.mark;
+        mark.filter(|_| on_volume.as_ref().is_some_and(is_there))
     }
 
     /// What was refused and only counted goes to the audit log before the process ends.

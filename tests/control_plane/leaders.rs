@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use finp2p_tests::consortium::Consortium;
 use finp2p_tests::control_plane::ControlPlane;
-use finp2p_tests::control_plane::interceptor::Interceptor;
+use finp2p_tests::control_plane::interceptor::{Interceptor, Verdict};
 use finp2p_tests::control_plane::namespace::{Namespace, SEEN};
 use finp2p_tests::wait;
 use serde_json::json;
@@ -13,6 +13,8 @@ use serde_json::json;
 const HANDED_OVER: Duration = Duration::from_secs(2);
 /// Longest from a leader's sudden end until another leads: its Lease lasts 15 s.
 const TAKEN_OVER: Duration = Duration::from_secs(20);
+/// Longest from SIGTERM to the end with the API server away; Kubernetes kills after 30 s.
+const ENDED: Duration = Duration::from_secs(12);
 /// A new leader that would write something does so long before.
 const SETTLED: Duration = Duration::from_secs(5);
 
@@ -101,6 +103,19 @@ fn of_two_operators_one_leads_and_the_other_takes_over_and_writes_nothing_twice(
     let bank_a = &banks.bank("bank-a").namespace;
     edit(bank_a, "/by-the-third");
     assert!(sequence(bank_a).unwrap() > next);
+
+    // Nobody answers any more: the third ends all the same, and leaves its Lease to run out.
+    third.rule(|_| Verdict::Keep);
+    finp2p_tests::process::signal(banks.operators()[2].id(), "TERM");
+    wait::until("the third to end", ENDED, || {
+        let ended = banks.operators()[2].ended();
+        ended.map(drop).ok_or("it still runs".to_owned())
+    });
+    let printed = banks.operators()[2].printed();
+    assert!(
+        printed.contains("the Lease could not be given back"),
+        "{printed}"
+    );
     eprintln!("handed over in {handed_over:.1?}, taken over in {taken_over:.1?}");
     assert!(handed_over < HANDED_OVER, "handed over in {handed_over:?}");
     assert!(taken_over < TAKEN_OVER, "taken over in {taken_over:?}");

@@ -243,7 +243,8 @@ fn remembered(applied: &Applied) -> Remembered {
 }
 
 /// Whether the lineage of a root shows that it was not counted on from what is remembered, or is too
-/// long to show that it was. A short one that begins later is what a person asked for by annotation.
+/// long to show that it was. A short one that begins later is what a person asked for by annotation, or
+/// goes back to what this node kept and lost since, when its volume was restored.
 fn is_of_another_past(root: &Root, remembered: &Remembered) -> bool {
     let Some(mine) = remembered.mark.as_deref() else {
         return false;

@@ -89,11 +89,12 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .map_err(|error| error.error)
 }
 
-/// The report of a node: `standing` is in force, of `seen` the contents were looked at, and
-/// `trouble` keeps the volume from taking what is written.
+/// The report of a node: `standing` is in force, the sequence of `mark` is on the volume, of `seen` the
+/// contents were looked at, and `trouble` keeps the volume from taking what is written.
 #[must_use]
 pub fn status(
     standing: Option<&Standing>,
+    mark: Option<String>,
     seen: Option<&Applied>,
     certificate_requests: Vec<CertificateRequest>,
     mut peers: Vec<PeerReport>,
@@ -115,6 +116,7 @@ pub fn status(
     peers.truncate(REPORT_MAX_ROWS);
     SidecarConfigStatus {
         incarnation: standing.map(|s| s.applied.root.incarnation),
+        mark,
         applied: seen.map(|seen| seen.slices.clone()).unwrap_or_default(),
         certificate_requests,
         peers,

@@ -77,4 +77,8 @@ fn idle_writes_nothing_and_an_ordinary_edit_a_handful() {
         assert!(written.contains(&line), "{line} is missing: {written:?}");
     }
     assert!(written.len() <= 6, "{written:?}");
+    // The node has said what it keeps: the next edit needs to name nothing before it.
+    let root = bank_a.get("sidecarconfigs", namespace).unwrap();
+    let last = root["spec"]["root"]["lineage"].as_array().unwrap().last();
+    assert_eq!(last, Some(&root["status"]["mark"]), "{root}");
 }

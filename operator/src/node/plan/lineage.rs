@@ -3,7 +3,8 @@
 //! A sequence alone does not tell a configuration that went back in time from a newer one, once
 //! somebody who did not notice has counted on: etcd restored to sequence 4, and four edits later it is at 8,
 //! past the 7 that the node remembers. Each sequence therefore has a mark, made of the mark before and of
-//! everything that is configured; the root lists the last ones, and the node looks for its own.
+//! everything that is configured; the root lists those since the one that the node says it keeps, and the
+//! node looks for its own.
 //! The same edits of the same configuration make the same marks, and then nothing was lost.
 //!
 //! All slices are in each mark, and not those alone that changed: what is configured stands for itself,
@@ -20,10 +21,16 @@ use super::Planned;
 /// chance.
 const MARK_BYTES: usize = 8;
 
-/// The root of the next sequence.
-pub fn go_on(root: Root, slices: &[Planned]) -> Root {
+/// The root of the next sequence. The node keeps the one with the mark `kept`: what was before needs no
+/// telling, and the root stays small while the node follows.
+pub fn go_on(root: Root, kept: Option<&str>, slices: &[Planned]) -> Root {
     let sequence = root.sequence.saturating_add(1);
     let mut root = Root { sequence, ..root };
+    let known = root
+        .lineage
+        .iter()
+        .position(|mark| Some(mark.as_str()) == kept);
+    root.lineage.drain(..known.unwrap_or_default());
     let mark = mark(&root, slices);
     root.lineage.push(mark);
     let surplus = root.lineage.len().saturating_sub(LINEAGE_MAX);

@@ -65,11 +65,12 @@ pub fn build(
     };
     let edited = former != Some(&root) || slices.iter().any(|slice| slice.changed);
     let counts = edited && (sequence == 0 || !went_back(inputs, sequence));
+    let kept = inputs.report.as_ref().and_then(|r| r.mark.as_deref());
     let root = match asked_sequence(local.object) {
         // Whoever asks for a higher one says that this configuration is the newest, whatever it
         // stems from.
         Ok(Some(asked)) if asked > sequence => lineage::begin(root, asked, slices),
-        _ if counts => lineage::go_on(root, slices),
+        _ if counts => lineage::go_on(root, kept, slices),
         _ if edited => lineage::restate(root, slices),
         _ => root,
     };

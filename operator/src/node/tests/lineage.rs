@@ -79,6 +79,33 @@ fn an_edit_of_the_root_alone_is_in_the_mark() {
 }
 
 #[test]
+fn what_is_before_the_mark_that_the_node_keeps_is_not_named() {
+    let (mut scene, _) = at_rest();
+    for desk in ["bonds", "funds"] {
+        edit(&mut scene, desk);
+    }
+    let keeps = |scene: &mut Scene, mark: Option<&str>| {
+        scene.inputs.report.as_mut().unwrap().mark = mark.map(str::to_owned);
+    };
+    let long = edit(&mut scene, "equities");
+    let middle = long.mark(long.sequence - 1).map(str::to_owned);
+    keeps(&mut scene, middle.as_deref());
+    assert!(scene.plan().is_idle(), "a report alone writes nothing");
+    let next = edit(&mut scene, "bonds");
+    assert_eq!(next.lineage.len(), 3, "the one it keeps and two since");
+    assert_eq!(next.mark(long.sequence - 1), middle.as_deref());
+    assert_eq!(next.mark(long.sequence), long.mark(long.sequence));
+    // One of another past, or none, shortens nothing.
+    for (mark, length) in [(Some("0123456789abcdef"), 4), (None, 5)] {
+        keeps(&mut scene, mark);
+        assert_eq!(
+            edit(&mut scene, &format!("desk-{length}")).lineage.len(),
+            length
+        );
+    }
+}
+
+#[test]
 fn a_lineage_is_bounded() {
     let (mut scene, _) = at_rest();
     for n in 0..LINEAGE_MAX + 3 {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use finp2p_crds::condition::reasons;
 use finp2p_crds::sidecar_config::SidecarConfigStatus;
 use finp2p_crds::{GROUP, VERSION};
 use http::Request;
@@ -21,10 +22,11 @@ use crate::node::report::{self, Report, ReportError};
 const FIELD_MANAGER: &str = "finp2p-node";
 /// Most bytes of a report as JSON.
 const REPORT_MAX_BYTES: usize = 64 * 1024;
-/// Between two reports, unless the next says that something was applied.
+/// Between two reports, unless the next says what the operator waits for.
 const ORDINARY_INTERVAL: Duration = Duration::from_secs(5);
-/// Between two reports that say that something was applied: an edit of many slices arrives one by
-/// one, and the operator needs the last of them.
+/// Between two reports that say what was applied, or that a configuration went back in time or was
+/// accepted: an edit of many slices arrives one by one, and the operator needs the last of them. An edit
+/// before it knows of an acceptance would be another configuration that nobody accepted.
 const APPLIED_INTERVAL: Duration = Duration::from_millis(200);
 /// Longest pause after a failure.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -164,10 +166,11 @@ impl Writer {
         });
         let there = newer.map(|w| &w.status).or(seen.status.as_ref());
         match there {
-            Some(there) if *there == wanted => None,
+            Some(there) if says_the_same(there, &wanted) => None,
             Some(there) => {
                 let urgent = there.applied != wanted.applied
                     || there.incarnation != wanted.incarnation
+                    || went_back(there) != went_back(&wanted)
                     || there.certificate_requests != wanted.certificate_requests;
                 Some((wanted, urgent))
             }
@@ -199,6 +202,22 @@ impl Writer {
             lists: self.seen.borrow().lists,
         })
     }
+}
+
+/// Whether the node says that its configuration went back in time.
+fn went_back(status: &SidecarConfigStatus) -> bool {
+    status.of_node(reasons::CONFIGURATION_ROLLED_BACK).is_some()
+}
+
+/// Whether two reports differ in nothing that is worth a write: the mark goes with the next that is, or
+/// an edit would be two, of its sequence and of its slice.
+fn says_the_same(there: &SidecarConfigStatus, wanted: &SidecarConfigStatus) -> bool {
+    let mark = there.mark.clone();
+    *there
+        == SidecarConfigStatus {
+            mark,
+            ..wanted.clone()
+        }
 }
 
 /// Leaves out what does not fit, the least needed first: words on peers, peers that are well,

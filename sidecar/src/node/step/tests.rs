@@ -1,6 +1,7 @@
 //! What a node remembers of its source, with a source that a test moves.
 
 use std::sync::Mutex;
+use std::sync::atomic::Ordering::SeqCst;
 
 use finp2p_crds::shared_asset::Content;
 use finp2p_crds::sidecar_config::{NodeLimits, RawEntry, Root, SidecarConfigStatus, Slice};
@@ -17,7 +18,8 @@ use crate::config::{Reading, Source, SourceError};
 use crate::keys::NodeKeys;
 use crate::node::Parts;
 use crate::node::report::{Report, ReportError};
-use crate::store::{MemoryStore, Store};
+use crate::node::tests::Stopping;
+use crate::store::Store;
 
 fn at(minutes: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + 60 * minutes).unwrap()
@@ -128,7 +130,7 @@ fn reading_of(sequence: i64, generation: i64, entries: Vec<RawEntry>) -> Reading
 
 struct Scene {
     source: Arc<Scripted>,
-    store: Arc<dyn Store>,
+    store: Arc<Stopping>,
     folder: TempDir,
 }
 
@@ -136,7 +138,7 @@ impl Scene {
     fn new() -> Self {
         Self {
             source: Arc::default(),
-            store: Arc::new(MemoryStore::default()),
+            store: Arc::default(),
             folder: tempfile::tempdir().unwrap(),
         }
     }
@@ -145,7 +147,7 @@ impl Scene {
     fn node(&self) -> Node {
         Node::resume(Parts {
             source: Arc::clone(&self.source) as Arc<dyn Source>,
-            store: Arc::clone(&self.store),
+            store: Arc::clone(&self.store) as Arc<dyn Store>,
             audit: Arc::new(Audit::open(&self.folder.path().join("audit"), at(0)).unwrap()),
             keys: Arc::new(NodeKeys::load_or_create(&*self.store).unwrap()),
             report: Arc::new(Nowhere),
@@ -303,4 +305,38 @@ fn a_volume_that_takes_nothing_is_reported_until_it_does() {
     assert!(message.contains("free space on the volume"), "{message}");
     std::fs::rename(&away, &there).unwrap();
     assert_eq!(said(at(2)), None);
+}
+
+#[test]
+fn the_mark_of_a_sequence_is_reported_once_it_is_on_the_volume() {
+    let marked = |sequence: i64| {
+        let mut reading = reading(sequence, sequence);
+        let root = Arc::make_mut(&mut reading.root).spec.root.as_mut().unwrap();
+        root.lineage = vec![format!("{sequence:0>16}")];
+        Some(reading)
+    };
+    let mark = |node: &Node, now| {
+        node.tick(now);
+        node.status(now, Vec::new()).mark
+    };
+    let scene = Scene::new();
+    scene.source.hold(at(0), marked(5));
+    let node = scene.node();
+    assert_eq!(node.status(at(0), Vec::new()).mark, None);
+    assert_eq!(mark(&node, at(0)).as_deref(), Some("0000000000000005"));
+    // What went back in time is in force beside it, and not kept.
+    scene.source.hold(at(1), marked(4));
+    assert_eq!(mark(&node, at(1)).as_deref(), Some("0000000000000005"));
+    drop(node);
+    scene.source.hold(at(2), None);
+    let node = scene.node();
+    assert_eq!(mark(&node, at(2)).as_deref(), Some("0000000000000005"));
+    // In force, and the volume did not take it: a restart would begin with the one before.
+    scene.store.stopped.store(true, SeqCst);
+    scene.source.hold(at(3), marked(6));
+    assert_eq!(mark(&node, at(3)), None);
+    assert_eq!(node.standing(at(3)).unwrap().applied.root.sequence, 6);
+    scene.store.stopped.store(false, SeqCst);
+    scene.source.hold(at(4), marked(7));
+    assert_eq!(mark(&node, at(4)).as_deref(), Some("0000000000000007"));
 }

@@ -113,6 +113,24 @@ async fn what_was_applied_is_reported_at_once_and_the_rest_at_leisure() {
 }
 
 #[tokio::test]
+async fn going_back_and_being_accepted_are_reported_at_once() {
+    let scene = Scene::new(there("9", None)).await;
+    let mut back = status(1, 0);
+    back.exceptions = vec![Exception {
+        kind: "Node".to_owned(),
+        name: "bank-a".to_owned(),
+        reason: "ConfigurationRolledBack".to_owned(),
+        message: "m".to_owned(),
+    }];
+    let first = Instant::now();
+    for (number, status) in [status(1, 0), back, status(1, 0)].into_iter().enumerate() {
+        scene.report.take(status).unwrap();
+        scene.written(number + 1).await;
+    }
+    assert!(first.elapsed() < ORDINARY_INTERVAL);
+}
+
+#[tokio::test]
 async fn what_stands_there_is_not_written_again() {
     // After a restart: the watch brings what was written before.
     let scene = Scene::new(there("9", Some(status(1, 2)))).await;
@@ -134,6 +152,19 @@ async fn what_stands_there_is_not_written_again() {
         ..there("60", Some(status(1, 2)))
     });
     scene.written(3).await;
+}
+
+#[tokio::test]
+async fn a_mark_waits_for_a_report_that_says_more() {
+    let marked = |generation: i64, mark: &str| SidecarConfigStatus {
+        mark: Some(mark.repeat(16)),
+        ..status(generation, 0)
+    };
+    let scene = Scene::new(there("9", Some(status(1, 0)))).await;
+    scene.report.take(marked(1, "a")).unwrap();
+    scene.nothing_more(0).await;
+    scene.report.take(marked(2, "b")).unwrap();
+    assert_eq!(scene.written(1).await["mark"], "b".repeat(16));
 }
 
 #[tokio::test]
