@@ -363,6 +363,7 @@ const LOCAL_REFS: &[fn(&Home<'_>) -> Option<Finding>] = &[
     siblings_differ,
     node_is_mistaken,
     sequence_is_mistaken,
+    api_server_refuses,
     cluster_is_obstructed,
     signer_is_missing,
     address_is_pending,
@@ -378,9 +379,20 @@ fn sequence_is_mistaken((_, local, _): &Home<'_>) -> Option<Finding> {
     Some(Finding::new(reasons::INVALID, why))
 }
 
+/// The same, when only the API server knows it.
+fn api_server_refuses((inputs, ..): &Home<'_>) -> Option<Finding> {
+    Some(Finding::new(reasons::INVALID, obstacles(inputs, true)?))
+}
+
 fn cluster_is_obstructed((inputs, ..): &Home<'_>) -> Option<Finding> {
-    let obstacles = &inputs.cluster.as_ref()?.obstacles;
-    (!obstacles.is_empty()).then(|| Finding::new(reasons::OBSTRUCTED, sentence(obstacles)))
+    Some(Finding::new(reasons::OBSTRUCTED, obstacles(inputs, false)?))
+}
+
+fn obstacles(inputs: &Inputs, mistakes: bool) -> Option<String> {
+    let all = inputs.cluster.as_ref()?.obstacles.iter();
+    let those = all.filter(|obstacle| obstacle.is_mistake == mistakes);
+    let texts: Vec<_> = those.map(|obstacle| obstacle.text.clone()).collect();
+    (!texts.is_empty()).then(|| sentence(&texts))
 }
 
 fn siblings_differ((_, local, _): &Home<'_>) -> Option<Finding> {
