@@ -63,6 +63,35 @@ fn a_policy_that_grants_nothing_by_itself_is_told_wherever_the_organizations_are
 }
 
 #[test]
+fn an_annotation_of_ours_that_does_nothing_is_told_and_refuses_nothing() {
+    for (object, annotation, cure) in [
+        (LOCAL, "sequence: \"9\"", None),
+        (LOCAL, "change: T-1", None),
+        (LOCAL, "sequnce: \"9\"", Some("did you mean `sequence`?")),
+        (
+            BOND,
+            "sequence: \"9\"",
+            Some("write it on the PeerOrganization with node"),
+        ),
+        (BOND, "content: \"true\"", Some("write it under labels")),
+        (
+            BOND,
+            "owner: x",
+            Some("remove it, or write one of `change`, `sequence`"),
+        ),
+    ] {
+        let annotated =
+            format!("namespace: bank-a, annotations: {{sharing.finp2p.io/{annotation}}}");
+        let object = object.replace("namespace: bank-a", &annotated);
+        let (text, _) = said(&[&object]);
+        let warned = text.contains("warning") && text.contains("[IdleAnnotation]");
+        assert_eq!(warned, cure.is_some(), "{text}");
+        assert!(cure.is_none_or(|cure| text.contains(cure)), "{text}");
+        assert!(text.contains("(1 object passed)"), "{text}");
+    }
+}
+
+#[test]
 fn a_selector_that_selects_nothing_is_told_where_what_it_may_select_is_here() {
     let policy = policy("{all: true}", "{selector: {matchLabels: {tier: gold}}}", "");
     let (text, code) = said(&[LOCAL, BANK_B, BOND, &policy]);

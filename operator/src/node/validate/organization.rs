@@ -10,7 +10,7 @@ use finp2p_crds::resource_id::is_organization;
 use finp2p_wire::envelope;
 use finp2p_wire::key::PublicKey;
 
-use super::{Finding, Local, Organization, Verdict, first, name_is_disputed, sentence};
+use super::{Finding, Local, Organization, Verdict, annotation, first, name_is_disputed, sentence};
 use crate::node::inputs::{Age, Claim, Dialling, Inputs, IssuingCertificate, SignerState};
 use crate::node::plan::owned::Parts;
 use crate::node::plan::root::asked_sequence;
@@ -34,7 +34,9 @@ pub fn all(
         .iter()
         .map(|observed| {
             let object = observed.object.as_ref();
-            let verdict = Verdict::new(&inputs.namespace, &object.metadata, &observed.age);
+            let mut verdict = Verdict::new(&inputs.namespace, &object.metadata, &observed.age);
+            let annotations = object.metadata.annotations.as_ref();
+            verdict.aside = annotation::idle(annotations, object.spec.node.is_some());
             let id = object
                 .spec
                 .organization_id
