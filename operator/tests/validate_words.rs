@@ -136,6 +136,62 @@ fn every_name_that_leads_nowhere_is_told_at_once_and_a_rest_only_where_there_is_
 }
 
 #[test]
+fn a_name_of_something_that_is_there_is_not_to_be_added() {
+    let refused_bank = BANK_B.replace("notBefore", "notbefore");
+    let refused_bond = BOND.replace("content", "contents");
+    let issuer = "PeerOrganization\nmetadata: {name: kyc, namespace: bank-a}\nspec: {issuer: {id: 'https://kyc.example', types: [T], keys: [{id: k1, jwk: {kty: EC, crv: P-256, x: OqAheHLrfyVtuY0WCgePr2bpnrqUSuZJd5TSSvz22PA, y: IOI6VASVRqiTh73MdImKp4QInzPXM1i0Vm48pUuIZIo}}]}}";
+    let to = |peers: &str| policy("{names: [bond]}", peers, "");
+    for (objects, cure) in [
+        (
+            [BOND, BANK_B, &to("{names: [local]}")],
+            "    leave local out: nobody is a peer of itself\n",
+        ),
+        (
+            [BOND, issuer, &to("{names: [kyc]}")],
+            "    leave kyc out, or mend the name\n",
+        ),
+        (
+            [BOND, &refused_bank, &to("{names: [bank-b]}")],
+            "    PeerOrganization bank-b is among these manifests and was refused: mend it first\n",
+        ),
+        (
+            [&refused_bond, BANK_B, &to("{names: [bank-b]}")],
+            "    SharedAsset bond is among these manifests and was refused: mend it first\n",
+        ),
+        (
+            [BOND, BANK_B, &to("{names: [bank-b, local, bank-x]}")],
+            "    leave local out: nobody is a peer of itself; add its PeerOrganization (members/",
+        ),
+    ] {
+        let (text, code) = said(&[&[LOCAL], &objects[..]].concat());
+        assert!(text.contains(cure), "{cure}: {text}");
+        assert_eq!(code, Some(1));
+    }
+}
+
+#[test]
+fn a_secret_that_was_refused_is_not_to_be_made() {
+    let secret = |name: &str, data: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: bank-a}}\n{data}: {{k: e30=}}\n"
+        )
+    };
+    let asset = "SharedAsset\nmetadata: {name: bond, namespace: bank-a}\nspec: {content: {secret: {name: bonds, key: k}}}";
+    let objects = [secret("s", "date"), secret("bonds", "date")].join("---\n");
+    let (text, code) = validate(
+        &["-"],
+        &format!("{objects}---\n{HEAD}{LOCAL}\n---\n{HEAD}{asset}\n"),
+    );
+    for name in ["s", "bonds"] {
+        let cure = format!("Secret {name} is among these manifests and was refused: mend it first");
+        assert!(text.contains(&cure), "{cure}: {text}");
+    }
+    assert!(!text.contains("finp2p-operator keygen"), "{text}");
+    assert!(!text.contains("add the Secret"), "{text}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
 fn in_files_the_first_stays_and_it_is_said_where_it_is() {
     let again = "SharedAsset\nmetadata: {name: again, namespace: bank-a}\nspec: {assetId: bond, content: {api: {}}}";
     let (text, code) = said(&[LOCAL, BOND, again]);

@@ -413,11 +413,19 @@ fn siblings_differ((_, local, _): &Home<'_>) -> Option<Finding> {
 
 fn signer_is_missing((inputs, local, _): &Home<'_>) -> Option<Finding> {
     let secret = &local.node.signer.secret_name;
-    let cure = format!(
-        "the node's certificates cannot be renewed. With the root key at hand run `finp2p-operator certify {id} --network {network} --root-key {id}-root-key.pem` (or `keygen` for a new organization) and apply the Secret it writes",
-        id = local.id,
-        network = local.node.network
-    );
+    let (id, network) = (&local.id, &local.node.network);
+    let keygen = format!("finp2p-operator keygen {id} --network {network}");
+    let certify =
+        format!("finp2p-operator certify {id} --network {network} --root-key {id}-root-key.pem");
+    let cure = if local.keys().is_empty() {
+        format!(
+            "the node gets no certificates. For a new organization run `{keygen}`, or with the root key at hand `{certify}`, and apply the Secret it writes"
+        )
+    } else {
+        format!(
+            "the node's certificates cannot be renewed. With the root key at hand run `{certify}` (or `keygen` for a new organization) and apply the Secret it writes"
+        )
+    };
     match &inputs.signer {
         SignerState::Missing => Some(Finding::new(
             reasons::SIGNER_MISSING,
