@@ -111,6 +111,7 @@ fn finish(crd: &CustomResourceDefinition) -> Result<Definition, DefinitionError>
                 if kind == "SharingPolicy" {
                     mark_not_yet_enforced(schema);
                 }
+                mark_not_yet_pushed(schema, &kind);
             }
         }
     }
@@ -146,11 +147,37 @@ fn not_yet_enforced(because: &str) -> String {
 fn mark_not_yet_enforced(schema: &mut Value) {
     for entry in NOT_YET_ENFORCED {
         let field = format!("/properties/spec/properties/{}", entry.field);
-        let text = schema.pointer_mut(&format!("{field}/description"));
-        if let Some(Value::String(text)) = text {
-            text.push(' ');
-            text.push_str(&not_yet_enforced(entry.because));
-        }
+        mark(schema, &field, &not_yet_enforced(entry.because));
+    }
+}
+
+/// Fields that may say Push, by kind. It narrows nothing, so nothing is refused for it, and this version
+/// does with it what it does with Pull.
+const NOT_YET_PUSHED: [(&str, &str, &str); 2] = [
+    (
+        "SharedAsset",
+        "/properties/spec/properties/from/properties/mode",
+        "Push is not in this version: the asset is asked for when it is needed, as with Pull.",
+    ),
+    (
+        "SharingPolicy",
+        "/properties/spec/properties/mode",
+        "Push is not in this version: peers may ask, as with Pull.",
+    ),
+];
+
+fn mark_not_yet_pushed(schema: &mut Value, kind: &str) {
+    for (_, field, text) in NOT_YET_PUSHED.iter().filter(|(of, ..)| *of == kind) {
+        mark(schema, field, text);
+    }
+}
+
+/// Adds a sentence to what a field says of itself.
+fn mark(schema: &mut Value, field: &str, sentence: &str) {
+    let text = schema.pointer_mut(&format!("{field}/description"));
+    if let Some(Value::String(text)) = text {
+        text.push(' ');
+        text.push_str(sentence);
     }
 }
 
@@ -215,6 +242,33 @@ mod tests {
         let mut expected: Vec<String> = fields.map(|f| format!("SharingPolicy.{f}")).collect();
         expected.sort();
         assert_eq!(marked, expected);
+    }
+
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn kubectl_explain_says_wherever_push_may_be_written_that_nothing_is_pushed_yet() {
+        fn modes(schema: &Value, found: &mut Vec<String>) {
+            let is_mode = schema["enum"]
+                .as_array()
+                .is_some_and(|e| e.contains(&json!("Push")));
+            found.extend(is_mode.then(|| schema["description"].to_string()));
+            let below = schema["properties"]
+                .as_object()
+                .into_iter()
+                .flat_map(|map| map.values());
+            below.for_each(|schema| modes(schema, found));
+        }
+        let mut found = Vec::new();
+        for definition in all().unwrap().iter().filter(|d| d.kind != "SidecarConfig") {
+            let schema = definition
+                .crd
+                .pointer("/spec/versions/0/schema/openAPIV3Schema");
+            modes(schema.unwrap(), &mut found);
+        }
+        assert_eq!(found.len(), NOT_YET_PUSHED.len());
+        for text in found {
+            assert!(text.contains("Push is not in this version"), "{text}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use finp2p_crds::sidecar_config::SidecarConfigStatus;
 use finp2p_crds::{CONTENT_LABEL, PeerOrganization, SharedAsset, SharingPolicy, SidecarConfig};
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::core::{ObjectList, PartialObjectMeta};
@@ -42,6 +42,19 @@ pub struct Live {
     pub objects: Objects,
     /// Whether Secrets and ConfigMaps could be listed; an auditor may not.
     pub sources_known: bool,
+}
+
+impl Live {
+    /// Whether nothing of ours is in it.
+    pub fn is_empty(&self) -> bool {
+        let Objects {
+            organizations,
+            assets,
+            policies,
+            ..
+        } = &self.objects;
+        organizations.is_empty() && assets.is_empty() && policies.is_empty()
+    }
 }
 
 /// Why a cluster could not be looked at.
@@ -124,6 +137,13 @@ pub async fn read(client: &Client, namespace: &str) -> Result<Live, ClusterError
         objects,
         sources_known,
     })
+}
+
+/// Whether a namespace is there, or may be: not everybody may ask.
+pub async fn may_exist(client: &Client, namespace: &str) -> bool {
+    let api = Api::<Namespace>::all(client.clone());
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, api.get_metadata_opt(namespace)).await;
+    !matches!(answer, Ok(Ok(None)))
 }
 
 /// What the node of an organization reports. `None` when there is no root, when the node has not

@@ -63,6 +63,35 @@ fn a_policy_that_grants_nothing_by_itself_is_told_wherever_the_organizations_are
 }
 
 #[test]
+fn an_annotation_of_ours_that_does_nothing_is_told_and_refuses_nothing() {
+    for (object, annotation, cure) in [
+        (LOCAL, "sequence: \"9\"", None),
+        (LOCAL, "change: T-1", None),
+        (LOCAL, "sequnce: \"9\"", Some("did you mean `sequence`?")),
+        (
+            BOND,
+            "sequence: \"9\"",
+            Some("write it on the PeerOrganization with node"),
+        ),
+        (BOND, "content: \"true\"", Some("write it under labels")),
+        (
+            BOND,
+            "owner: x",
+            Some("remove it, or write one of `change`, `sequence`"),
+        ),
+    ] {
+        let annotated =
+            format!("namespace: bank-a, annotations: {{sharing.finp2p.io/{annotation}}}");
+        let object = object.replace("namespace: bank-a", &annotated);
+        let (text, _) = said(&[&object]);
+        let warned = text.contains("warning") && text.contains("[IdleAnnotation]");
+        assert_eq!(warned, cure.is_some(), "{text}");
+        assert!(cure.is_none_or(|cure| text.contains(cure)), "{text}");
+        assert!(text.contains("(1 object passed)"), "{text}");
+    }
+}
+
+#[test]
 fn a_selector_that_selects_nothing_is_told_where_what_it_may_select_is_here() {
     let policy = policy("{all: true}", "{selector: {matchLabels: {tier: gold}}}", "");
     let (text, code) = said(&[LOCAL, BANK_B, BOND, &policy]);
@@ -104,6 +133,62 @@ fn every_name_that_leads_nowhere_is_told_at_once_and_a_rest_only_where_there_is_
             "{text}"
         );
     }
+}
+
+#[test]
+fn a_name_of_something_that_is_there_is_not_to_be_added() {
+    let refused_bank = BANK_B.replace("notBefore", "notbefore");
+    let refused_bond = BOND.replace("content", "contents");
+    let issuer = "PeerOrganization\nmetadata: {name: kyc, namespace: bank-a}\nspec: {issuer: {id: 'https://kyc.example', types: [T], keys: [{id: k1, jwk: {kty: EC, crv: P-256, x: OqAheHLrfyVtuY0WCgePr2bpnrqUSuZJd5TSSvz22PA, y: IOI6VASVRqiTh73MdImKp4QInzPXM1i0Vm48pUuIZIo}}]}}";
+    let to = |peers: &str| policy("{names: [bond]}", peers, "");
+    for (objects, cure) in [
+        (
+            [BOND, BANK_B, &to("{names: [local]}")],
+            "    leave local out: nobody is a peer of itself\n",
+        ),
+        (
+            [BOND, issuer, &to("{names: [kyc]}")],
+            "    leave kyc out, or mend the name\n",
+        ),
+        (
+            [BOND, &refused_bank, &to("{names: [bank-b]}")],
+            "    PeerOrganization bank-b is among these manifests and was refused: mend it first\n",
+        ),
+        (
+            [&refused_bond, BANK_B, &to("{names: [bank-b]}")],
+            "    SharedAsset bond is among these manifests and was refused: mend it first\n",
+        ),
+        (
+            [BOND, BANK_B, &to("{names: [bank-b, local, bank-x]}")],
+            "    leave local out: nobody is a peer of itself; add its PeerOrganization (members/",
+        ),
+    ] {
+        let (text, code) = said(&[&[LOCAL], &objects[..]].concat());
+        assert!(text.contains(cure), "{cure}: {text}");
+        assert_eq!(code, Some(1));
+    }
+}
+
+#[test]
+fn a_secret_that_was_refused_is_not_to_be_made() {
+    let secret = |name: &str, data: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: bank-a}}\n{data}: {{k: e30=}}\n"
+        )
+    };
+    let asset = "SharedAsset\nmetadata: {name: bond, namespace: bank-a}\nspec: {content: {secret: {name: bonds, key: k}}}";
+    let objects = [secret("s", "date"), secret("bonds", "date")].join("---\n");
+    let (text, code) = validate(
+        &["-"],
+        &format!("{objects}---\n{HEAD}{LOCAL}\n---\n{HEAD}{asset}\n"),
+    );
+    for name in ["s", "bonds"] {
+        let cure = format!("Secret {name} is among these manifests and was refused: mend it first");
+        assert!(text.contains(&cure), "{cure}: {text}");
+    }
+    assert!(!text.contains("finp2p-operator keygen"), "{text}");
+    assert!(!text.contains("add the Secret"), "{text}");
+    assert_eq!(code, Some(1));
 }
 
 #[test]

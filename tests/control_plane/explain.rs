@@ -60,6 +60,15 @@ fn kubectl_explain_says_of_what_is_not_enforced_yet_that_it_grants_nothing() {
         assert!(told.contains(&because), "{path}: {told}{}", printed.stderr);
         assert!(told.contains("grants nothing at all"), "{path}: {told}");
     }
+    for path in ["sharedasset.spec.from.mode", "sharingpolicy.spec.mode"] {
+        let printed = cluster.admin().kubectl(&["explain", path]);
+        let told: Vec<&str> = printed.stdout.split_whitespace().collect();
+        let told = told.join(" ");
+        assert!(
+            told.contains("Push is not in this version"),
+            "{path}: {told}"
+        );
+    }
     let version = cluster
         .admin()
         .kubectl(&["explain", "sharedasset.status.version"]);

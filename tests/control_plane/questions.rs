@@ -26,10 +26,10 @@ fn diff_and_explain_answer_an_auditor_from_the_cluster_and_say_to_others_what_th
     let bank_a = &banks.bank("bank-a").namespace;
     let auditor = bank_a.with_role("auditor");
 
-    let explain = ["explain", "--requester", "bank-b", "--resource", BOND];
+    let explain_bond = ["explain", "--requester", "bank-b", "--resource", BOND];
     let explain = |who: &Identity, more: &[&str]| {
         let namespace = ["--namespace", "bank-a"];
-        ask(who, &[&explain[..], &namespace, more].concat(), "")
+        ask(who, &[&explain_bond[..], &namespace, more].concat(), "")
     };
     let granted = explain(&auditor, &["--unit", "/terms/coupon"]);
     assert_eq!(granted.code, Some(0), "{granted:?}");
@@ -62,6 +62,25 @@ fn diff_and_explain_answer_an_auditor_from_the_cluster_and_say_to_others_what_th
     // Without the local organization nothing that is left there says whose namespace it is.
     let pruned = diff(&auditor, &terms, &["--prune"]);
     assert_ne!(pruned.code, Some(2), "nothing is gained: {pruned:?}");
+
+    // Lists of a namespace that does not exist are empty.
+    let admin = banks.cluster().admin();
+    let elsewhere = |namespace| {
+        ask(
+            admin,
+            &[&explain_bond[..], &["--namespace", namespace]].concat(),
+            "",
+        )
+    };
+    let nowhere = elsewhere("no-such");
+    assert_eq!(nowhere.code, Some(1), "{nowhere:?}");
+    let said = "namespace no-such does not exist on this cluster";
+    assert!(nowhere.stderr.contains(said), "{nowhere:?}");
+    let bare = elsewhere("default");
+    assert!(
+        bare.stderr.contains("namespace default runs no node yet"),
+        "{bare:?}"
+    );
 
     let nobody = bank_a.account("nobody");
     for answer in [explain(&nobody, &[]), diff(&nobody, &terms, &[])] {

@@ -149,6 +149,61 @@ fn a_wrong_manifest_of_each_kind_is_told_and_hurts_nobody_and_mending_heals() {
 }
 
 #[test]
+fn a_pod_that_only_the_api_server_refuses_is_stalled_until_it_is_edited() {
+    let mut banks = Consortium::install(ControlPlane::shared(), &["bank-a", "bank-b"], &[]);
+    banks.start();
+    let bank_a = &banks.bank("bank-a").namespace;
+    let edit = |node: Value| bank_a.edit_spec("peerorganizations", "local", json!({"node": node}));
+    let until_stalled = |field: &str| {
+        bank_a.until("the mistake to be told with its place", EDIT, || {
+            let local = bank_a.get("peerorganizations", "local")?;
+            let conditions = local["status"]["conditions"].as_array();
+            let of = |type_: &str| conditions?.iter().find(|c| c["type"] == type_).cloned();
+            let Some(ready) = of("Ready") else {
+                return Err(local["status"].to_string());
+            };
+            let stalled = of("Stalled").unwrap_or_default();
+            let observed = &local["status"]["observedGeneration"];
+            let is_new = *observed == local["metadata"]["generation"];
+            assert!(
+                !is_new || ready["status"] == "False",
+                "the first word on it: {ready}"
+            );
+            let is_told = is_new
+                && (&ready["status"], &ready["reason"]) == (&json!("False"), &json!("Invalid"))
+                && stalled["status"] == "True"
+                && ready["message"]
+                    .to_string()
+                    .contains(&format!("Mend it in {field} of"));
+            is_told.then_some(local).ok_or(ready.to_string())
+        })
+    };
+    let without_image = json!({"spec": {"containers": [{"name": "trading"}]}});
+    edit(json!({"podTemplate": without_image}));
+    let told = until_stalled("spec.node.podTemplate");
+    // The next plans try it again, and there is nothing more to say.
+    let other = r#"{"apiVersion": "sharing.finp2p.io/v1alpha1", "kind": "SharingPolicy",
+        "metadata": {"name": "other"}, "spec": {"assets": {"all": true}, "peers": {"all": true},
+        "mode": "Pull", "fields": ["/isin"]}}"#;
+    bank_a.apply(other).ok().expect("it applies");
+    bank_a.until_condition("sharingpolicies", "other", "Ready", "True");
+    let now = bank_a
+        .get("peerorganizations", "local")
+        .expect("it is there");
+    assert_eq!(
+        now["metadata"]["resourceVersion"],
+        told["metadata"]["resourceVersion"]
+    );
+
+    let more_than_the_limit = json!({"requests": {"cpu": "2"}, "limits": {"cpu": "1"}});
+    edit(json!({"podTemplate": null, "resources": more_than_the_limit}));
+    until_stalled("spec.node.resources");
+    edit(json!({"resources": null}));
+    let mended = bank_a.until_condition("peerorganizations", "local", "Ready", "True");
+    assert_eq!(mended["reason"], "Ready", "{mended}");
+}
+
+#[test]
 fn what_somebody_else_made_is_left_alone_and_told() {
     let mut banks = Consortium::install(ControlPlane::shared(), &["bank-a"], &[]);
     let bank_a = &banks.bank("bank-a").namespace;

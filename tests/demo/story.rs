@@ -255,6 +255,7 @@ pub fn keep(banks: Banks, t: &mut Transcript) -> Result<(), String> {
          curl -s -H \"Authorization: Bearer $TOKEN\" {base}/v1/shared\n\
          curl -s -H \"Authorization: Bearer $TOKEN\" {base}/v1/fetch --json '{{\"resource\": \"{bond}\"}}'\n\
          vi {folder}/{TERMS_POLICY}      # then ask again\n\
+         cat {folder}/.finp2p/status.txt; tail {folder}/local.log      # what every object is told\n\
          tail {folder}/.finp2p/bank-a/node/audit/*.jsonl",
         base = api.base,
         bond = expected::BOND,

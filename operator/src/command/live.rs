@@ -13,6 +13,9 @@ pub enum LookError {
     /// The cluster refused, or did not answer.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// There is no such namespace, of which an API server lists nothing.
+    #[error("namespace {0} does not exist on this cluster")]
+    NoNamespace(String),
 }
 
 /// Reads a namespace of the cluster at hand; without a name the one of the current context.
@@ -36,6 +39,9 @@ pub fn look_with_report(
     runtime()?.block_on(async {
         let client = connect().await?;
         let live = read(&client, namespace.unwrap_or(client.default_namespace())).await?;
+        if live.is_empty() && !cluster::may_exist(&client, &live.namespace).await {
+            return Err(LookError::NoNamespace(live.namespace));
+        }
         // Of several claims the oldest is the node's.
         let local = cluster::claims(&live.namespace, &live.objects)
             .into_iter()

@@ -11,9 +11,11 @@
 //!
 //! - [`owned`]: one object beside the configuration.
 //! - [`foreign`]: what others wrote into it.
+//! - [`refused`]: where what the API server refuses of it is written in the manifest.
 
 pub mod foreign;
 pub mod owned;
+mod refused;
 
 use std::collections::BTreeMap;
 
@@ -23,14 +25,14 @@ use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret}
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt as _};
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use self::owned::Undone;
 use super::observe::Watched;
 use super::observe::cache::Cache;
 use super::plan::names::{MANAGED_BY, STORE_KEY};
-use super::plan::owned::Owned;
+use super::plan::owned::{Obstacle, Owned};
 use super::plan::{Plan, quantity};
 use crate::cluster_error::{self, Cure};
 
@@ -42,6 +44,9 @@ pub const APPLIED_ANNOTATION: &str = "sharing.finp2p.io/applied";
 /// Writes of one plan at once: enough to hide the way to the API server, few beside its limit of
 /// requests in flight.
 pub const WRITES_AT_ONCE: usize = 16;
+/// Most of a refusal that a status repeats: the API server quotes what is wrong, item by item, and
+/// the first items are enough to begin with.
+const REFUSAL_MAX_CHARS: usize = 1024;
 
 /// Why something was not written.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +54,10 @@ pub enum Problem {
     /// A person must decide; the rest of the plan is written. A sentence for the status.
     #[error("{0}")]
     Obstacle(String),
+    /// What the user wrote is refused, and only an edit of it mends that; the rest of the plan is
+    /// written. A sentence for the status.
+    #[error("{0}")]
+    Mistake(String),
     /// The watch has not told yet what the API server holds; the plan is made again.
     #[error("SidecarConfig {0} is another than the watch has told so far")]
     Behind(String),
@@ -80,15 +89,23 @@ impl Problem {
         }
     }
 
-    /// The same for an object beside the configuration. What its schema does not show the API
-    /// server may answer with 500 (a quantity that is none): it is told, and holds up nothing.
-    fn of_owned(kind: &str, name: &str, error: kube::Error) -> Self {
+    /// The same for an object beside the configuration, as it was sent. What its schema does not
+    /// show the API server may answer with 500: it is told, and holds up nothing.
+    fn of_owned(kind: &str, name: &str, sent: &Value, error: kube::Error) -> Self {
         let what = format!("{kind} {name}");
-        let problem = match &error {
-            kube::Error::Api(status) if status.code == 500 => Self::Obstacle(format!(
-                "the API server does not take {what}: {}",
-                cluster_error::clause(&error)
-            )),
+        let kube::Error::Api(status) = &error else {
+            return Self::of(what, error);
+        };
+        let clause = cluster_error::clause(&error);
+        if let Some(places) = refused::places(kind, sent, status) {
+            let clause: String = clause.chars().take(REFUSAL_MAX_CHARS).collect();
+            return Self::Mistake(format!(
+                "the API server refuses {what}: {clause}. Mend it in {} of this PeerOrganization; until then what runs goes on as it is",
+                places.join(" and ")
+            ));
+        }
+        let problem = match status.code {
+            500 => Self::Obstacle(format!("the API server does not take {what}: {clause}")),
             _ => Self::of(what, error),
         };
         match problem {
@@ -103,7 +120,7 @@ impl Problem {
     pub fn is_gone(&self) -> bool {
         match self {
             Self::Write { source, .. } => cluster_error::cure(source) == Cure::Gone,
-            Self::Obstacle(_) | Self::Foreign(_) | Self::Behind(_) => false,
+            Self::Obstacle(_) | Self::Mistake(_) | Self::Foreign(_) | Self::Behind(_) => false,
         }
     }
 }
@@ -150,7 +167,7 @@ impl Applier {
         std::mem::take(&mut self.news)
     }
 
-    /// Writes what differs. Returns what stood in the way, each a sentence.
+    /// Writes what differs. Returns what stood in the way.
     ///
     /// # Errors
     /// [`Problem::Write`] at the first write of the configuration that failed.
@@ -159,12 +176,19 @@ impl Applier {
         plan: &Plan,
         watched: &Watched,
         store_key: impl FnOnce() -> Zeroizing<[u8; 32]>,
-    ) -> Result<Vec<String>, Problem> {
+    ) -> Result<Vec<Obstacle>, Problem> {
         let mut obstacles = Vec::new();
         let mut failed = None;
         let mut keep = |result: Result<(), Problem>| match result {
             Ok(()) => {}
-            Err(Problem::Obstacle(text) | Problem::Foreign(text)) => obstacles.push(text),
+            Err(Problem::Obstacle(text) | Problem::Foreign(text)) => obstacles.push(Obstacle {
+                text,
+                is_mistake: false,
+            }),
+            Err(Problem::Mistake(text)) => obstacles.push(Obstacle {
+                text,
+                is_mistake: true,
+            }),
             Err(problem) => failed = Some(problem),
         };
         if let Some(owned) = &plan.owned {

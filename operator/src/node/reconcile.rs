@@ -27,6 +27,7 @@ use super::history::History;
 use super::inputs::{Claim, Cluster, Dialling, Inputs, Previous, SignerState};
 use super::observe::{Watched, observed};
 use super::plan::names::Names;
+use super::plan::owned::Obstacle;
 use super::plan::{Memory, Plan, service};
 use super::report::{NOTE_MAX_CHARS, Speaker, Told};
 use super::sign;
@@ -102,7 +103,7 @@ pub struct Keeper {
     applier: Applier,
     speaker: Speaker,
     memory: Memory,
-    obstacles: Vec<String>,
+    obstacles: Vec<Obstacle>,
     /// Generations of the local organizations when the obstacles were met.
     met_at: Vec<Option<i64>>,
     signer: Option<Held>,
@@ -236,6 +237,15 @@ impl Keeper {
             .await;
         self.memory = plan.memory.clone();
         self.remember(&plan);
+        if let Ok(obstacles) = &applied
+            && self.meet(obstacles)
+        {
+            // The plan does not know it. Its statuses would say of an edit what is not so.
+            self.widening.wait();
+            return Ok(Next {
+                at_latest: Duration::ZERO,
+            });
+        }
         // What went wrong with a write is no reason to leave users without a status.
         let told = self.report(&plan).await;
         let now = (self.world.clock)();
@@ -247,10 +257,9 @@ impl Keeper {
             self.widening.wait();
         }
         self.tell_undone(&plan).await;
-        let obstacles = applied?;
-        let obstacles_changed = self.meet(obstacles);
+        applied?;
         Ok(Next {
-            at_latest: self.next(&plan, told, obstacles_changed),
+            at_latest: self.next(&plan, told),
         })
     }
 
@@ -267,19 +276,22 @@ impl Keeper {
     ///
     /// The API server lists what is wrong with a map in another order each time: while the same
     /// objects are refused of the same generation, the first text stands.
-    fn meet(&mut self, obstacles: Vec<String>) -> bool {
-        let subject = |text: &String| text.split(": ").next().unwrap_or_default().to_owned();
-        let subjects = |all: &[String]| all.iter().map(subject).collect::<Vec<_>>();
+    fn meet(&mut self, obstacles: &[Obstacle]) -> bool {
+        let subject = |obstacle: &Obstacle| {
+            let subject = obstacle.text.split(": ").next().unwrap_or_default();
+            (subject.to_owned(), obstacle.is_mistake)
+        };
+        let subjects = |all: &[Obstacle]| all.iter().map(subject).collect::<Vec<_>>();
         let locals = self.watched.organizations.objects();
         let locals = locals.iter().filter(|o| o.spec.node.is_some());
         let generations: Vec<_> = locals.map(|o| o.metadata.generation).collect();
-        let same = subjects(&obstacles) == subjects(&self.obstacles) && generations == self.met_at;
+        let same = subjects(obstacles) == subjects(&self.obstacles) && generations == self.met_at;
         if same {
             return false;
         }
         self.met_at = generations;
         let changed = obstacles != self.obstacles;
-        self.obstacles = obstacles;
+        self.obstacles = obstacles.to_vec();
         changed
     }
 
@@ -458,7 +470,7 @@ impl Keeper {
         told
     }
 
-    fn next(&self, plan: &Plan, told: Told, obstacles_changed: bool) -> Duration {
+    fn next(&self, plan: &Plan, told: Told) -> Duration {
         let now = (self.world.clock)();
         let boundary = plan.next_boundary.map_or(BOUNDARY_MAX, |at| {
             Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
@@ -467,10 +479,7 @@ impl Keeper {
         if told.held > 0 || told.failed > 0 {
             at_latest = at_latest.min(HELD);
         }
-        if obstacles_changed {
-            // The status does not say so yet.
-            at_latest = Duration::ZERO;
-        } else if !self.obstacles.is_empty() {
+        if !self.obstacles.is_empty() {
             at_latest = at_latest.min(LOOK_AGAIN);
         }
         at_latest

@@ -5,8 +5,10 @@
 //! the rest works (`ResolvedRefs=False`). Neither touches another object.
 //!
 //! [`organization`] decides the local organization and the role of every record; [`asset`] and
-//! [`policy`] look their names up in its result; [`content`] leaves out what a node does not read.
+//! [`policy`] look their names up in its result; [`content`] leaves out what a node does not read;
+//! [`annotation`] knows those that do nothing.
 
+pub mod annotation;
 pub mod asset;
 pub mod content;
 pub mod organization;
@@ -60,12 +62,15 @@ pub struct Verdict {
     pub unresolved: Option<Finding>,
     /// What is worth saying although nothing is wrong.
     pub remark: Option<Finding>,
+    /// What to say beside all that, as a clause: the object works as if it were not there.
+    pub aside: Option<String>,
 }
 
 impl Verdict {
     fn new(namespace: &str, metadata: &ObjectMeta, age: &Age) -> Self {
         let name = metadata.name.clone().unwrap_or_default();
         Self {
+            aside: annotation::idle(metadata.annotations.as_ref(), false),
             uid: metadata
                 .uid
                 .clone()

@@ -47,7 +47,7 @@ pub fn assume(namespace: &Namespace, objects: &mut Objects) -> Vec<Finding> {
         let Some((kind, name, field)) = content(object) else {
             continue;
         };
-        let absent = absent(namespace, kind, &name);
+        let absent = absent(namespace, kind, name);
         if matches!(absent, None | Some(Absent::Missing)) {
             continue;
         }
@@ -57,12 +57,12 @@ pub fn assume(namespace: &Namespace, objects: &mut Objects) -> Vec<Finding> {
                 field,
                 reasons::CONTENT_NOT_FOUND,
                 kind,
-                &name,
+                name,
             ));
         }
         objects.sources.push(Source {
             kind,
-            name,
+            name: name.to_owned(),
             permitted: true,
             keys: None,
         });
@@ -95,7 +95,7 @@ pub fn warning(
 }
 
 /// Kind and name of the object that an asset takes its content from, and where the asset says so.
-fn content(object: &Object) -> Option<(SourceKind, String, &'static str)> {
+pub fn content(object: &Object) -> Option<(SourceKind, &str, &'static str)> {
     let Manifest::SharedAsset(asset) = &object.manifest else {
         return None;
     };
@@ -106,7 +106,7 @@ fn content(object: &Object) -> Option<(SourceKind, String, &'static str)> {
         .map(|key| {
             (
                 SourceKind::Secret,
-                key.name.clone(),
+                key.name.as_str(),
                 "/spec/content/secret/name",
             )
         })
@@ -114,7 +114,7 @@ fn content(object: &Object) -> Option<(SourceKind, String, &'static str)> {
             config_map.map(|key| {
                 (
                     SourceKind::ConfigMap,
-                    key.name.clone(),
+                    key.name.as_str(),
                     "/spec/content/configMap/name",
                 )
             })

@@ -1,12 +1,14 @@
 //! Names, labels and annotations; and the shape of Secrets and ConfigMaps, whose values no
 //! message ever shows.
 
+use finp2p_crds::{CHANGE_ANNOTATION, SEQUENCE_ANNOTATION};
 use serde_json::Value;
 
 use super::shape::suggestion;
 use crate::finding::{Finding, quote};
 use crate::manifest::Document;
 use crate::manifest::place::escape;
+use crate::node::validate::annotation::Idle;
 
 /// Longest name of an object, bytes (a DNS-1123 subdomain).
 const NAME_MAX_BYTES: usize = 253;
@@ -49,6 +51,7 @@ pub fn check(document: &Document) -> Vec<Finding> {
             "labels" => texts(document, &pointer, value, &mut findings, label),
             "annotations" => {
                 texts(document, &pointer, value, &mut findings, annotation);
+                idle(document, &pointer, value, &mut findings);
                 if value.to_string().len() > ANNOTATIONS_MAX_BYTES {
                     findings.push(document.finding(
                         &pointer,
@@ -127,6 +130,37 @@ fn annotation(key: &str, _: &str) -> Option<(&'static str, &'static str)> {
         "not an annotation key",
         "use an optional DNS prefix and /, then 1 to 63 of A-Z, a-z, 0-9, -, _ and .",
     ))
+}
+
+/// Annotations of ours that do nothing where they stand.
+fn idle(document: &Document, pointer: &str, value: &Value, findings: &mut Vec<Finding>) {
+    let is_local =
+        document.kind == "PeerOrganization" && document.value.pointer("/spec/node").is_some();
+    let keys = value.as_object().into_iter().flat_map(|map| map.keys());
+    for key in keys.filter(|key| is_label_key(key)) {
+        let Some(idle) = Idle::of(key, is_local) else {
+            continue;
+        };
+        let below = format!("{pointer}/{}", escape(key));
+        let message = format!("annotation {} does nothing here", quote(key));
+        let cure = match idle {
+            Idle::Unknown => {
+                let known = [CHANGE_ANNOTATION, SEQUENCE_ANNOTATION].map(name);
+                suggestion(name(key), &known)
+            }
+            idle => idle.cure(),
+        };
+        findings.push(
+            document
+                .finding(&below, "IdleAnnotation", message, &cure)
+                .warn(),
+        );
+    }
+}
+
+/// A key of a label or annotation without its prefix.
+fn name(key: &str) -> &str {
+    key.split_once('/').map_or(key, |(_, name)| name)
 }
 
 /// Checks the shape of a Secret or ConfigMap. Its values are never shown.

@@ -12,7 +12,7 @@ use crate::manifest::folder::is_local_organization;
 use crate::manifest::{Folder, Manifest, Namespace, Object};
 use crate::node::files::{self, Objects, claims};
 use crate::node::inputs::SourceKind;
-use crate::node::validate::{Local, Organization, Verdict, validate};
+use crate::node::validate::{Local, Organization, Validated, Verdict, validate};
 use crate::node::{Claim, Dialling, Inputs, plan};
 
 /// Stands for the address that a Service would have: in files there is no Service, and that
@@ -90,7 +90,7 @@ fn namespace_findings(namespace: &Namespace, claims: &[Claim], now: Timestamp) -
             .filter_map(|(kind, name, conditions)| {
                 let condition = refusal(conditions)?;
                 let object = written(namespace, kind, name)?;
-                finding(namespace, object, condition)
+                finding(namespace, &validated, object, condition)
             });
     findings.extend(told);
     findings
@@ -183,7 +183,12 @@ fn no_administrator(namespace: &Namespace, local: &Local<'_>) -> Option<Finding>
 }
 
 /// What is told of a refusal; `None` when what is missing is made elsewhere.
-fn finding(namespace: &Namespace, object: &Object, condition: &Condition) -> Option<Finding> {
+fn finding(
+    namespace: &Namespace,
+    validated: &Validated<'_>,
+    object: &Object,
+    condition: &Condition,
+) -> Option<Finding> {
     let reason = condition.reason.as_str();
     let field = match (&object.manifest, reason, condition.type_.as_str()) {
         (Manifest::PeerOrganization(_), reasons::INVALID, types::RESOLVED_REFS) => {
@@ -206,7 +211,123 @@ fn finding(namespace: &Namespace, object: &Object, condition: &Condition) -> Opt
             Some(Absent::Missing) | None => {}
         }
     }
-    Some(object.finding(&field, reason, &condition.message, cure(reason)))
+    // What the operator says to whoever looks at a cluster is to make it.
+    let mut named = named(object, reason).into_iter();
+    let is_source = |kind: &str| {
+        [SourceKind::Secret, SourceKind::ConfigMap]
+            .iter()
+            .any(|k| k.as_str() == kind)
+    };
+    let refused = named.find(|(kind, name)| is_source(kind) && is_refused(namespace, kind, name));
+    let message = match refused {
+        Some((kind, name)) => format!("{kind} {name} is named here, and cannot be used"),
+        None => condition.message.clone(),
+    };
+    let cures = cures(namespace, validated, object, reason);
+    let cure = match cures.as_slice() {
+        [] => cure(reason).to_owned(),
+        cures => cures.join("; "),
+    };
+    Some(object.finding(&field, reason, message, &cure))
+}
+
+/// Whether an object of this name is among the manifests and was refused.
+fn is_refused(namespace: &Namespace, kind: &str, name: &str) -> bool {
+    let mut refused = namespace.refused.keys();
+    refused.any(|id| id.kind == kind && id.name == name)
+}
+
+/// Most cures of one finding: the first ones show the pattern.
+const CURES_MAX: usize = 3;
+
+/// What mends each name that leads nowhere: something of that name may well be there.
+fn cures(
+    namespace: &Namespace,
+    validated: &Validated<'_>,
+    object: &Object,
+    reason: &str,
+) -> Vec<String> {
+    let mut cures = Vec::new();
+    for (kind, name) in named(object, reason) {
+        let cure = if is_refused(namespace, kind, name) {
+            Some(format!(
+                "{kind} {name} is among these manifests and was refused: mend it first"
+            ))
+        } else {
+            match kind {
+                "PeerOrganization" => cure_of_peer(validated, name),
+                "SharedAsset" => cure_of_asset(validated, name),
+                _ => Some(cure(reason).to_owned()),
+            }
+        };
+        cures.extend(cure.filter(|cure| !cures.contains(cure)));
+    }
+    cures.truncate(CURES_MAX);
+    cures
+}
+
+/// The names that a reason is about, with their kind.
+fn named<'o>(object: &'o Object, reason: &str) -> Vec<(&'static str, &'o str)> {
+    let all = |kind, names: Option<&'o Vec<String>>| {
+        let names = names.into_iter().flatten();
+        names.map(|name| (kind, name.as_str())).collect()
+    };
+    match (&object.manifest, reason) {
+        (Manifest::PeerOrganization(o), reasons::SIGNER_MISSING) => {
+            let signer = o.spec.node.as_ref().map(|node| &node.signer);
+            let name = signer.map(|signer| (SourceKind::Secret.as_str(), &*signer.secret_name));
+            name.into_iter().collect()
+        }
+        (Manifest::SharedAsset(_), reasons::CONTENT_NOT_FOUND) => {
+            let content = elsewhere::content(object);
+            let name = content.map(|(kind, name, _)| (kind.as_str(), name));
+            name.into_iter().collect()
+        }
+        (Manifest::SharedAsset(asset), reasons::PEER_NOT_FOUND) => {
+            let from = asset.spec.from.iter();
+            from.map(|from| ("PeerOrganization", &*from.peer)).collect()
+        }
+        (Manifest::SharingPolicy(policy), reasons::PEER_NOT_FOUND) => {
+            all("PeerOrganization", policy.spec.peers.names.as_ref())
+        }
+        (Manifest::SharingPolicy(policy), reasons::ASSET_NOT_FOUND) => {
+            let assets = policy.spec.assets.as_ref();
+            all(
+                "SharedAsset",
+                assets.and_then(|assets| assets.names.as_ref()),
+            )
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What makes a peer of a name; `None` for one that is.
+fn cure_of_peer(validated: &Validated<'_>, name: &str) -> Option<String> {
+    let mut organizations = validated.organizations.iter();
+    let Some(found) = organizations.find(|o| o.verdict.name == name) else {
+        return Some(cure(reasons::PEER_NOT_FOUND).to_owned());
+    };
+    match found.role {
+        _ if !found.verdict.is_accepted() => Some(format!("mend PeerOrganization {name} first")),
+        Role::Peer => None,
+        Role::Local | Role::Own => Some(format!("leave {name} out: nobody is a peer of itself")),
+        Role::Issuer => Some(format!("leave {name} out, or mend the name")),
+    }
+}
+
+/// What makes an asset of our own of a name; `None` for one that is.
+fn cure_of_asset(validated: &Validated<'_>, name: &str) -> Option<String> {
+    let mut assets = validated.assets.iter();
+    match assets.find(|asset| asset.verdict.name == name) {
+        None => Some(cure(reasons::ASSET_NOT_FOUND).to_owned()),
+        Some(found) if !found.verdict.is_accepted() => {
+            Some(format!("mend SharedAsset {name} first"))
+        }
+        Some(found) if found.object.spec.from.is_some() => {
+            Some(format!("leave {name} out, or mend the name"))
+        }
+        Some(_) => None,
+    }
 }
 
 /// Where in the object the mistake is, as a JSON Pointer: as near as the reason tells.

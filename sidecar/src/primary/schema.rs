@@ -31,11 +31,11 @@ pub fn check(schema: &str, content: &Map<String, Value>) -> Result<(), SchemaErr
         .iter_errors(&content)
         .take(MAX_FINDINGS)
         .map(|error| {
-            format!(
-                "\"{}\" (schema {})",
-                error.instance_path(),
-                error.schema_path()
-            )
+            let place = match error.instance_path().as_str() {
+                "" => "its top level".to_owned(),
+                place => format!("\"{place}\""),
+            };
+            format!("{place} (schema {})", error.schema_path())
         })
         .collect();
     if findings.is_empty() {
@@ -71,6 +71,15 @@ mod tests {
         assert!(text.contains("/coupon"), "{text}");
         assert!(!text.contains("planted"), "{text}");
         assert_eq!(check(schema, &content(json!({"coupon": 4.5}))), Ok(()));
+    }
+
+    #[test]
+    fn what_is_missing_at_the_top_has_a_place_too() {
+        let error = check(r#"{"required":["isin"]}"#, &content(json!({}))).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the content does not meet the asset's schema at its top level (schema /required)"
+        );
     }
 
     #[test]

@@ -85,7 +85,8 @@ impl Applier {
                 // What is ours is put back as planned, whoever changed it.
                 params.force = existing.is_some();
                 let written = api.patch(&name, &params, &Patch::Apply(&body)).await;
-                let written = written.map_err(|error| Problem::of_owned(&kind, &name, error))?;
+                let written = written
+                    .map_err(|error| Problem::of_owned(&kind, &name, &json!(body), error))?;
                 self.settle(key.clone(), hash, &written);
                 cache.wrote(written.clone());
                 written
@@ -157,7 +158,7 @@ impl Applier {
         K: Kind + Serialize,
     {
         let (kind, name) = (K::kind(&()), body.name_any());
-        let failed = |error| Problem::of_owned(&kind, &name, error);
+        let failed = |error| Problem::of_owned(&kind, &name, &json!(body), error);
         let resource = ApiResource::erase::<K>(&());
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &self.namespace, &resource);

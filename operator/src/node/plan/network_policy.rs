@@ -41,7 +41,13 @@ pub fn build(scene: &Scene<'_>, names: &Names, cluster: &Cluster) -> Result<Netw
         ingress.push(rule(Port::Metrics, Some(namespaces)));
     }
     let egress = node.network_policy.as_ref().and_then(|p| p.egress.as_ref());
-    let egress = egress.map(|rules| rules.iter().map(egress_rule).collect::<Result<Vec<_>, _>>());
+    let egress = egress.map(|rules| {
+        rules
+            .iter()
+            .enumerate()
+            .map(egress_rule)
+            .collect::<Result<Vec<_>, _>>()
+    });
     let egress = egress.transpose()?;
     let mut types = vec!["Ingress".to_owned()];
     types.extend(egress.is_some().then(|| "Egress".to_owned()));
@@ -59,8 +65,8 @@ pub fn build(scene: &Scene<'_>, names: &Names, cluster: &Cluster) -> Result<Netw
     })
 }
 
-fn egress_rule(rule: &serde_json::Value) -> Result<NetworkPolicyEgressRule, String> {
-    let field = "a rule of node.networkPolicy.egress";
+fn egress_rule((at, rule): (usize, &serde_json::Value)) -> Result<NetworkPolicyEgressRule, String> {
+    let field = &format!("node.networkPolicy.egress[{at}]");
     let rule = opaque::known::<NetworkPolicyEgressRule>(field, "egress rule", rule)?;
     serde_json::from_value(rule).map_err(|error| format!("{field} is no egress rule: {error}"))
 }

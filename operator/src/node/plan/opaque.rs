@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::quantity;
+
 /// Maps of quantities, and single ones. People write them as numbers too; the types of Kubernetes know
 /// them as text.
 const QUANTITIES: [&str; 2] = ["limits", "requests"];
@@ -14,7 +16,7 @@ const QUANTITY: [&str; 2] = ["sizeLimit", "divisor"];
 /// A field as a `T` of Kubernetes, with its quantities as text.
 ///
 /// # Errors
-/// A sentence, when it is none, or has a member that no `T` has.
+/// A sentence with the place, when it is none, has a quantity that is none, or a member that no `T` has.
 pub fn known<T: DeserializeOwned + Serialize>(
     field: &str,
     kind: &str,
@@ -22,8 +24,22 @@ pub fn known<T: DeserializeOwned + Serialize>(
 ) -> Result<Value, String> {
     let mut value = without_nulls(value);
     write_out_quantities(&mut value);
-    let typed = T::deserialize(&value).and_then(|typed: T| serde_json::to_value(typed));
-    let typed = typed.map_err(|error| format!("{field} is no {kind}: {error}"))?;
+    let typed: T = serde_path_to_error::deserialize(&value).map_err(|error| {
+        let place = match error.path().to_string().as_str() {
+            "." => String::new(),
+            place => format!(" at {}", shown_place(place)),
+        };
+        format!("{field} is no {kind}{place}: {}", error.inner())
+    })?;
+    if let Some((place, text)) = wrong_quantity(&value) {
+        return Err(format!(
+            "{field} is no {kind} at {}: {:?} is no quantity, write it as 500m or 2Gi",
+            shown_place(&place),
+            shown(text)
+        ));
+    }
+    let typed =
+        serde_json::to_value(typed).map_err(|error| format!("{field} is no {kind}: {error}"))?;
     match unknown(&value, &typed) {
         None => Ok(value),
         Some(member) => Err(format!(
@@ -67,6 +83,33 @@ fn write_out_quantities(value: &mut Value) {
     }
 }
 
+/// The first quantity that is none, with its place. The types of Kubernetes take any text, and an API
+/// server answers it with an error of its own.
+fn wrong_quantity(value: &Value) -> Option<(String, &str)> {
+    let is_wrong = |value: &Value| value.as_str().is_some_and(|text| !quantity::is(text));
+    let text = |value| Value::as_str(value).unwrap_or_default();
+    match value {
+        Value::Object(members) => members.iter().find_map(|(name, member)| match member {
+            Value::String(_) if QUANTITY.contains(&name.as_str()) && is_wrong(member) => {
+                Some((name.clone(), text(member)))
+            }
+            Value::Object(map) if QUANTITIES.contains(&name.as_str()) => {
+                let (key, value) = map.iter().find(|(_, value)| is_wrong(value))?;
+                Some((within(name, key), text(value)))
+            }
+            member => {
+                let (place, text) = wrong_quantity(member)?;
+                Some((within(name, &place), text))
+            }
+        }),
+        Value::Array(items) => items.iter().enumerate().find_map(|(at, item)| {
+            let (place, text) = wrong_quantity(item)?;
+            Some((within(&format!("[{at}]"), &place), text))
+        }),
+        _ => None,
+    }
+}
+
 /// The first member of `value` that got lost on the way to `typed`, as `spec.containers[0].imagee`.
 fn unknown(value: &Value, typed: &Value) -> Option<String> {
     match (value, typed) {
@@ -92,6 +135,11 @@ fn unknown(value: &Value, typed: &Value) -> Option<String> {
 fn within(outer: &str, inside: &str) -> String {
     let dot = if inside.starts_with('[') { "" } else { "." };
     format!("{outer}{dot}{inside}")
+}
+
+/// A place for a message, as short as a condition needs it.
+fn shown_place(place: &str) -> String {
+    place.chars().take(200).collect()
 }
 
 /// A name for a message: anybody may write anything of any length.

@@ -29,9 +29,17 @@ pub struct Cluster {
     /// The highest sequence of the node's configuration that this operator knows of; more than the
     /// root's own after the API server went back in time.
     pub sequence: i64,
-    /// What stood in the way when the last plan was applied, each a sentence that says how to
-    /// mend it.
-    pub obstacles: Vec<String>,
+    /// What stood in the way when the last plan was applied.
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// Something that stood in the way of writing a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// A sentence that says how to mend it.
+    pub text: String,
+    /// Whether nothing but an edit of the local organization mends it.
+    pub is_mistake: bool,
 }
 
 /// A port of the node's pod.

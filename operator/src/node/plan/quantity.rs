@@ -1,6 +1,26 @@
-//! Sizes as Kubernetes writes them, as far as `storage.size` allows them: `50Gi`, `1.5Ti`, `100G`.
+//! Quantities as Kubernetes writes them.
 
-/// Bytes of a quantity, rounded down; `None` for a text that is none.
+/// Whether a text is any quantity: a signed decimal number with a suffix of tens (`500m`, `2M`), of
+/// twos (`2Gi`) or an exponent (`1e3`).
+pub fn is(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let (number, suffix) = unsigned.split_at(end.unwrap_or(unsigned.len()));
+    let is_number =
+        number.contains(|c: char| c.is_ascii_digit()) && number.matches('.').count() <= 1;
+    let is_suffix = match suffix {
+        "" | "n" | "u" | "m" | "k" | "M" | "G" | "T" | "P" | "E" => true,
+        "Ki" | "Mi" | "Gi" | "Ti" | "Pi" | "Ei" => true,
+        // Rust reads a sign before a number, too.
+        exponent => exponent
+            .strip_prefix(['e', 'E'])
+            .is_some_and(|digits| digits.parse::<i16>().is_ok()),
+    };
+    is_number && is_suffix
+}
+
+/// Bytes of a quantity, rounded down, as far as `storage.size` allows it: `50Gi`, `1.5Ti`, `100G`.
+/// `None` for a text that is none.
 pub fn bytes(text: &str) -> Option<u128> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit: u128 = match text.get(digits.len()..)? {
@@ -29,6 +49,20 @@ pub fn bytes(text: &str) -> Option<u128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quantity_is_a_number_with_a_suffix_that_kubernetes_has() {
+        for text in [
+            "0", "500m", "2Gi", "1.5", ".5", "5.", "-1", "+1k", "1e3", "1E-3", "1E",
+        ] {
+            assert!(is(text), "{text}");
+        }
+        for text in [
+            "", "lots", "1.2.3", "2gi", "1 Gi", "1KB", ".", "Gi", "1e", "--1", "1K",
+        ] {
+            assert!(!is(text), "{text}");
+        }
+    }
 
     #[test]
     fn reads_what_the_schema_of_storage_size_allows() {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::golden::compare;
 use super::scene::*;
 use crate::node::inputs::{Cluster, SourceKind};
-use crate::node::plan::owned::Owned;
+use crate::node::plan::owned::{Obstacle, Owned};
 
 fn on_a_cluster() -> Scene {
     let mut scene = Scene::bank_a();
@@ -220,7 +220,15 @@ fn an_overlay_cannot_reach_what_is_the_sidecars_or_leave_the_pod() {
         ),
         (
             json!({"spec": {"nodeSelector": ["ssd"]}}),
-            "no part of a pod",
+            "no part of a pod at spec.nodeSelector: invalid type",
+        ),
+        (
+            json!({"spec": {"containers": [{"name": "a"}, {"name": "b", "ports": {}}]}}),
+            "no part of a pod at spec.containers[1].ports: invalid type",
+        ),
+        (
+            json!({"spec": {"containers": [{"name": "a", "resources": {"limits": {"cpu": "lots"}}}]}}),
+            "at spec.containers[0].resources.limits.cpu: \"lots\" is no quantity",
         ),
         (
             json!({"spec": {"securitycontext": {"runAsUser": 7}}}),
@@ -296,13 +304,31 @@ fn the_node_may_read_by_name_what_its_assets_name_and_nothing_without_a_name() {
 #[test]
 fn what_stands_in_the_way_is_told_and_the_configuration_goes_on() {
     let mut scene = on_a_cluster();
-    let obstacle = "Service finp2p-bank-a was not made by this operator".to_owned();
-    scene.inputs.cluster.as_mut().unwrap().obstacles = vec![obstacle.clone()];
+    let obstacle = |text: &str, is_mistake| Obstacle {
+        text: text.to_owned(),
+        is_mistake,
+    };
+    let foreign = obstacle("Service finp2p-bank-a was not made by this operator", false);
+    scene.inputs.cluster.as_mut().unwrap().obstacles = vec![foreign.clone()];
     let plan = scene.plan();
     let (_, reason, message) = condition(&plan, "PeerOrganization", "local", "Ready");
-    assert_eq!((reason, message), ("Obstructed", obstacle.as_str()));
+    assert_eq!((reason, message), ("Obstructed", foreign.text.as_str()));
     assert!(plan.root.is_some());
     assert!(!has(&plan, "PeerOrganization", "local", "Stalled"));
+
+    // What only an edit of this object mends comes first, and waits for nothing else.
+    let mistake = obstacle("the API server refuses StatefulSet finp2p-bank-a", true);
+    scene.inputs.cluster.as_mut().unwrap().obstacles = vec![foreign, mistake.clone()];
+    let plan = scene.plan();
+    for type_ in ["Ready", "ResolvedRefs", "Stalled"] {
+        let (_, reason, message) = condition(&plan, "PeerOrganization", "local", type_);
+        assert_eq!(
+            (reason, message),
+            ("Invalid", mistake.text.as_str()),
+            "{type_}"
+        );
+    }
+    assert!(plan.root.is_some(), "its node runs on");
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub type Asked = (String, String, Value);
 #[derive(Debug, Default)]
 pub struct Held {
     pub objects: BTreeMap<String, Value>,
+    /// What it answers to whoever writes there: a Status, by path.
+    pub refuses: BTreeMap<String, Value>,
     pub asked: Vec<Asked>,
     /// Resource version of what was applied last: even, so that a test can write in between.
     pub version: u64,
@@ -76,6 +78,9 @@ async fn answer(
     let mut object: Value = serde_json::from_slice(&body).unwrap_or_default();
     held.asked
         .push((method.to_string(), path.clone(), object.clone()));
+    if let Some(status) = held.refuses.get(&path) {
+        return refused(status.clone());
+    }
     if method == Method::PATCH
         && let Some(metadata) = object["metadata"].as_object_mut()
     {
@@ -100,7 +105,16 @@ pub fn manager(operation: &str) -> Value {
 }
 
 fn missing() -> Response {
-    let status = json!({"apiVersion": "v1", "kind": "Status", "status": "Failure",
-        "message": "not found", "reason": "NotFound", "code": 404});
-    (StatusCode::NOT_FOUND, Json(status)).into_response()
+    refused(json!({"message": "not found", "reason": "NotFound", "code": 404}))
+}
+
+fn refused(mut status: Value) -> Response {
+    let code = status["code"]
+        .as_u64()
+        .and_then(|code| u16::try_from(code).ok());
+    let code = code.and_then(|code| StatusCode::from_u16(code).ok());
+    status["apiVersion"] = json!("v1");
+    status["kind"] = json!("Status");
+    status["status"] = json!("Failure");
+    (code.unwrap_or_default(), Json(status)).into_response()
 }

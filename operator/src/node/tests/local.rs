@@ -34,6 +34,28 @@ fn a_missing_signer_says_what_to_run_and_stops_nothing_else() {
 }
 
 #[test]
+fn where_no_key_exists_yet_the_command_that_makes_one_comes_first() {
+    let mut scene = Scene::bank_a();
+    scene.inputs.signer = SignerState::Missing;
+    let said = |scene: &Scene| {
+        let plan = scene.plan();
+        let (_, _, message) = condition(&plan, PO, "local", "ResolvedRefs");
+        (message.find("keygen"), message.find("certify"))
+    };
+    let (keygen, certify) = said(&scene);
+    assert!(certify < keygen, "bank-a has a root key");
+    scene
+        .inputs
+        .organizations
+        .retain(|o| o.object.metadata.name.as_deref() != Some("bank-a"));
+    let (keygen, certify) = said(&scene);
+    assert!(
+        keygen.is_some() && keygen < certify,
+        "and none without its record"
+    );
+}
+
+#[test]
 fn an_issuing_key_that_peers_would_not_believe_is_a_missing_signer() {
     let now = Scene::empty().inputs.now;
     let mut wrong_root = Scene::bank_a();

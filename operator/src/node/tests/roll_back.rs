@@ -1,9 +1,11 @@
 //! Decision 8: what everybody is told while the node serves only what both configurations grant.
 
+use finp2p_crds::condition::Truth;
 use finp2p_crds::sidecar_config::Exception;
 use serde_json::json;
 
 use super::scene::*;
+use crate::node::plan::Plan;
 
 const SAYS: &str = "only what both grant is served; accept it (POST /v1/configuration/accept)";
 
@@ -43,6 +45,73 @@ fn no_policy_is_ready_and_none_must_be_edited() {
     assert!(message.ends_with(SAYS), "{message}");
     let local = says(&plan, "PeerOrganization", "local", "Ready");
     assert_eq!(local, "False ConfigurationRolledBack");
+}
+
+#[test]
+fn a_sequence_that_was_asked_for_is_told_of_while_it_lifts_nothing_and_not_afterwards() {
+    let mut scene = rolled_back();
+    let asks = [("sharing.finp2p.io/sequence", "3")];
+    scene.edit_organization("local", |o| o.metadata.annotations = Some(labels(&asks)));
+    let message = |plan: &Plan, type_| {
+        let (_, _, message) = condition(plan, "PeerOrganization", "local", type_);
+        message.to_owned()
+    };
+    let plan = scene.settle();
+    for type_ in ["Ready", "Programmed"] {
+        let said = message(&plan, type_);
+        assert!(
+            said.starts_with(SAYS) && said.contains("asks for 3"),
+            "{said}"
+        );
+    }
+    scene.inputs.report.as_mut().unwrap().exceptions.clear();
+    let plan = scene.settle();
+    let said = message(&plan, "Ready");
+    assert_eq!(said, "accepted, resolved, and in force in the node");
+}
+
+#[test]
+fn an_annotation_that_does_nothing_where_it_stands_is_told_and_all_is_ready() {
+    let mut scene = rolled_back();
+    scene.inputs.report.as_mut().unwrap().exceptions.clear();
+    let sequence = || Some(labels(&[("sharing.finp2p.io/sequence", "90")]));
+    let misspelt = labels(&[("sharing.finp2p.io/sequnce", "90")]);
+    scene.edit_organization("bank-b", |o| o.metadata.annotations = sequence());
+    scene.edit_organization("local", |o| o.metadata.annotations = Some(misspelt));
+    scene.edit_asset("bond", |a| a.metadata.annotations = sequence());
+    scene.edit_policy("shares", |p| p.metadata.annotations = sequence());
+    let plan = scene.settle();
+    for (kind, name, told) in [
+        (
+            "PeerOrganization",
+            "bank-b",
+            "write it on the PeerOrganization with node",
+        ),
+        (
+            "PeerOrganization",
+            "local",
+            "there are sharing.finp2p.io/change and, on",
+        ),
+        (
+            "SharedAsset",
+            "bond",
+            "write it on the PeerOrganization with node",
+        ),
+        (
+            "SharingPolicy",
+            "shares",
+            "write it on the PeerOrganization with node",
+        ),
+    ] {
+        for type_ in ["Ready", "Accepted"] {
+            let (status, _, message) = condition(&plan, kind, name, type_);
+            assert_eq!(status, Truth::True, "{kind} {name}: {message}");
+            assert!(
+                message.contains("does nothing here") && message.contains(told),
+                "{message}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use finp2p_crds::resource_id::is_organization;
 use finp2p_wire::envelope;
 use finp2p_wire::key::PublicKey;
 
-use super::{Finding, Local, Organization, Verdict, first, name_is_disputed, sentence};
+use super::{Finding, Local, Organization, Verdict, annotation, first, name_is_disputed, sentence};
 use crate::node::inputs::{Age, Claim, Dialling, Inputs, IssuingCertificate, SignerState};
 use crate::node::plan::owned::Parts;
 use crate::node::plan::root::asked_sequence;
@@ -34,7 +34,9 @@ pub fn all(
         .iter()
         .map(|observed| {
             let object = observed.object.as_ref();
-            let verdict = Verdict::new(&inputs.namespace, &object.metadata, &observed.age);
+            let mut verdict = Verdict::new(&inputs.namespace, &object.metadata, &observed.age);
+            let annotations = object.metadata.annotations.as_ref();
+            verdict.aside = annotation::idle(annotations, object.spec.node.is_some());
             let id = object
                 .spec
                 .organization_id
@@ -363,6 +365,7 @@ const LOCAL_REFS: &[fn(&Home<'_>) -> Option<Finding>] = &[
     siblings_differ,
     node_is_mistaken,
     sequence_is_mistaken,
+    api_server_refuses,
     cluster_is_obstructed,
     signer_is_missing,
     address_is_pending,
@@ -378,9 +381,20 @@ fn sequence_is_mistaken((_, local, _): &Home<'_>) -> Option<Finding> {
     Some(Finding::new(reasons::INVALID, why))
 }
 
+/// The same, when only the API server knows it.
+fn api_server_refuses((inputs, ..): &Home<'_>) -> Option<Finding> {
+    Some(Finding::new(reasons::INVALID, obstacles(inputs, true)?))
+}
+
 fn cluster_is_obstructed((inputs, ..): &Home<'_>) -> Option<Finding> {
-    let obstacles = &inputs.cluster.as_ref()?.obstacles;
-    (!obstacles.is_empty()).then(|| Finding::new(reasons::OBSTRUCTED, sentence(obstacles)))
+    Some(Finding::new(reasons::OBSTRUCTED, obstacles(inputs, false)?))
+}
+
+fn obstacles(inputs: &Inputs, mistakes: bool) -> Option<String> {
+    let all = inputs.cluster.as_ref()?.obstacles.iter();
+    let those = all.filter(|obstacle| obstacle.is_mistake == mistakes);
+    let texts: Vec<_> = those.map(|obstacle| obstacle.text.clone()).collect();
+    (!texts.is_empty()).then(|| sentence(&texts))
 }
 
 fn siblings_differ((_, local, _): &Home<'_>) -> Option<Finding> {
@@ -399,11 +413,19 @@ fn siblings_differ((_, local, _): &Home<'_>) -> Option<Finding> {
 
 fn signer_is_missing((inputs, local, _): &Home<'_>) -> Option<Finding> {
     let secret = &local.node.signer.secret_name;
-    let cure = format!(
-        "the node's certificates cannot be renewed. With the root key at hand run `finp2p-operator certify {id} --network {network} --root-key {id}-root-key.pem` (or `keygen` for a new organization) and apply the Secret it writes",
-        id = local.id,
-        network = local.node.network
-    );
+    let (id, network) = (&local.id, &local.node.network);
+    let keygen = format!("finp2p-operator keygen {id} --network {network}");
+    let certify =
+        format!("finp2p-operator certify {id} --network {network} --root-key {id}-root-key.pem");
+    let cure = if local.keys().is_empty() {
+        format!(
+            "the node gets no certificates. For a new organization run `{keygen}`, or with the root key at hand `{certify}`, and apply the Secret it writes"
+        )
+    } else {
+        format!(
+            "the node's certificates cannot be renewed. With the root key at hand run `{certify}` (or `keygen` for a new organization) and apply the Secret it writes"
+        )
+    };
     match &inputs.signer {
         SignerState::Missing => Some(Finding::new(
             reasons::SIGNER_MISSING,

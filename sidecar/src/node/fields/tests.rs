@@ -135,16 +135,18 @@ fn from_scratch(facts: &Facts, units: Units<'_>, rows_max: usize) -> Vec<Excepti
             let Some(units) = units(resource).filter(|_| access::selects_asset(spec, asset)) else {
                 continue;
             };
-            let fields = access::fields_unknown(spec, &units).join(", ");
+            let fields = access::fields_unknown(spec, &units);
             if fields.is_empty() {
                 continue;
             }
+            let why = why(&fields, &units);
+            let fields = fields.join(", ");
             if policies.len() < rows_max || policies.contains_key(policy) {
-                let row = row_of_policy(policy, &asset.name, &fields);
+                let row = row_of_policy(policy, &asset.name, &fields, &why);
                 policies.entry(policy.clone()).or_insert(row);
             }
             if assets.len() < rows_max || assets.contains_key(resource) {
-                let row = row_of_asset(policy, &asset.name, &fields);
+                let row = row_of_asset(policy, &asset.name, &fields, &why);
                 assets.entry(resource.clone()).or_insert(row);
             }
         }
@@ -246,6 +248,29 @@ fn each_way_to_overlook_an_edit_is_noticed() {
             TestRunner::new_with_rng(config, rng).run(&some_edits(), |edits| follow(&edits, fault));
         assert!(noticed.is_err(), "{fault:?} is not noticed");
     }
+}
+
+#[test]
+fn a_pointer_below_a_unit_is_told_apart_from_one_that_leads_nowhere() {
+    let units = ["/isin", "/settlement", "/terms/coupon"].map(str::to_owned);
+    let nowhere = why(&["/ghost", "/settlements"], &units);
+    assert_eq!(
+        nowhere,
+        "there is no field /ghost, /settlements, mend the pointer"
+    );
+    let below = why(&["/settlement/place"], &units);
+    assert!(below.contains("/settlement/place is no unit"), "{below}");
+    assert!(
+        below.contains("units: [/settlement] of the asset opens"),
+        "{below}"
+    );
+    assert!(!below.contains("there is no field"), "{below}");
+    let both = why(&["/settlement/place", "/settlement/date", "/ghost"], &units);
+    assert!(
+        both.contains("no field /ghost, mend the pointer; "),
+        "{both}"
+    );
+    assert!(both.contains("units: [/settlement] of"), "{both}");
 }
 
 /// A thousand policies over ten thousand assets, at rest, with nothing found.

@@ -80,6 +80,13 @@ pub fn core(verdict: &Verdict, unresolved: Option<&Finding>, programmed: Draft) 
     };
     let mut drafts = vec![ready];
     drafts.extend(parts);
+    if let Some(aside) = &verdict.aside {
+        let told = [types::READY, types::ACCEPTED];
+        let holds = |draft: &&mut Draft| told.contains(&draft.type_) && draft.status == Truth::True;
+        for draft in drafts.iter_mut().filter(holds) {
+            draft.message = format!("{}; {aside}", draft.message);
+        }
+    }
     if let Some(refused) = &verdict.refused {
         drafts.push(Draft::holds(
             types::STALLED,

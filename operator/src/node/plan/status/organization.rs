@@ -14,8 +14,8 @@ use crate::node::inputs::Dialling;
 use crate::node::plan::boundary::Boundary;
 use crate::node::plan::certificate::{End, ISSUING_ALARM_S, seconds, timestamp};
 use crate::node::plan::entry::ObjectKey;
-use crate::node::plan::root::incarnation;
-use crate::node::validate::{Organization, Verdict};
+use crate::node::plan::root::{asked_sequence, incarnation};
+use crate::node::validate::{Local, Organization, Verdict};
 
 /// Statuses of all PeerOrganizations.
 pub fn all(
@@ -157,12 +157,10 @@ fn node_programmed(scene: &Scene<'_, '_>, verdict: &Verdict) -> Draft {
         reasons::CONFIGURATION_UNREAD,
     ] {
         if let Some(said) = report.of_node(reason) {
-            return Draft::new(
-                types::PROGRAMMED,
-                Truth::False,
-                reason,
-                said.message.clone(),
-            );
+            let is_rolled_back = reason == reasons::CONFIGURATION_ROLLED_BACK;
+            let asked = is_rolled_back.then(|| asked(local)).flatten();
+            let message = format!("{}{}", said.message, asked.unwrap_or_default());
+            return Draft::new(types::PROGRAMMED, Truth::False, reason, message);
         }
     }
     let names = scene
@@ -183,6 +181,16 @@ fn node_programmed(scene: &Scene<'_, '_>, verdict: &Verdict) -> Draft {
         reasons::PROGRAMMED,
         "the node runs with the whole configuration",
     )
+}
+
+/// What the sequence that was asked for does while the node is in roll-back. Whether it is enough only
+/// the node knows, which names the number. In order it may stay in the manifest for ever, below the
+/// sequence of now, and nothing is said of it.
+fn asked(local: &Local<'_>) -> Option<String> {
+    let asked = asked_sequence(local.object).ok()??;
+    Some(format!(
+        ". The annotation there now asks for {asked}: unless that is above this number it lifts nothing"
+    ))
 }
 
 fn reachable(scene: &Scene<'_, '_>, organization: &Organization<'_>) -> Draft {
