@@ -35,7 +35,7 @@ use crate::primary::Primary;
 use crate::request::time::Timekeeper;
 use crate::store::{Key, Space, Store};
 use publish::Exceptions;
-use report::Report;
+use report::{Draft, Report};
 use served::Served;
 use step::{TIME_FLOOR, Work};
 
@@ -255,8 +255,8 @@ impl Node {
         if is_early {
             return;
         }
-        let status = self.status(now, peers);
-        if let Err(error) = self.report.take(status) {
+        let draft = self.draft(now, peers);
+        if let Err(error) = self.report.take(draft) {
             tracing::warn!(%error, "the report cannot be written: the operator does not see this node");
         }
     }
@@ -268,10 +268,14 @@ impl Node {
         now: Timestamp,
         peers: Vec<finp2p_crds::sidecar_config::PeerReport>,
     ) -> SidecarConfigStatus {
+        self.draft(now, peers).into_status()
+    }
+
+    fn draft(&self, now: Timestamp, peers: Vec<finp2p_crds::sidecar_config::PeerReport>) -> Draft {
         let trouble = self.volume_trouble();
         let mark = self.kept_mark();
         let inner = self.inner();
-        report::status(
+        report::draft(
             inner.tracker.standing(now).as_ref(),
             mark,
             inner.seen.as_deref(),

@@ -76,7 +76,8 @@ pub struct Volume {
 /// empty one.
 ///
 /// # Errors
-/// [`VolumeError`]. A store key that cannot be used is told before anything is made.
+/// [`VolumeError`]. A store key that cannot be used is told before anything is made, and a full
+/// volume before anything on it is touched.
 pub fn open(state: &Path, store_key: &Path, now: Timestamp) -> Result<Volume, VolumeError> {
     let key = StoreKey::read(store_key)?;
     DirBuilder::new()
@@ -88,6 +89,8 @@ pub fn open(state: &Path, store_key: &Path, now: Timestamp) -> Result<Volume, Vo
             source,
         })?;
     let (store, audit) = (state.join(STORE), state.join(AUDIT));
+    // Before the log, too: it would cut off what a crash has torn, and have no room to say so.
+    SledStore::try_room(&store)?;
     // The log first: it says whether a store that is not there was ever there.
     let log = Audit::open(&audit, now)?;
     if log.position().index > 0 && !SledStore::exists(&store) {

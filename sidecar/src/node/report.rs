@@ -43,14 +43,69 @@ pub trait Report: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`ReportError`]; it is given again.
-    fn take(&self, status: SidecarConfigStatus) -> Result<(), ReportError>;
+    fn take(&self, draft: Draft) -> Result<(), ReportError>;
+}
+
+/// A report before it is known how much of it there is room for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Draft {
+    status: SidecarConfigStatus,
+    /// How many exceptions there are beside those of `status`.
+    not_told: usize,
+}
+
+impl From<SidecarConfigStatus> for Draft {
+    fn from(status: SidecarConfigStatus) -> Self {
+        let not_told = 0;
+        Self { status, not_told }
+    }
+}
+
+impl Draft {
+    /// The exceptions that it tells.
+    #[must_use]
+    pub fn told(&self) -> usize {
+        self.status.exceptions.len()
+    }
+
+    /// Tells so many exceptions at most, and counts the others.
+    pub fn tell_at_most(&mut self, most: usize) {
+        let cut = self.told().saturating_sub(most);
+        self.status.exceptions.truncate(most);
+        self.not_told = self.not_told.saturating_add(cut);
+    }
+
+    /// What it says of the peers.
+    pub fn peers_mut(&mut self) -> &mut Vec<PeerReport> {
+        &mut self.status.peers
+    }
+
+    /// The report, with a last row that counts what it does not tell.
+    #[must_use]
+    pub fn into_status(self) -> SidecarConfigStatus {
+        let Self {
+            mut status,
+            not_told,
+        } = self;
+        if not_told > 0 {
+            status.exceptions.push(Exception {
+                kind: NODE.to_owned(),
+                name: String::new(),
+                reason: reasons::REPORT_FULL.to_owned(),
+                message: format!(
+                    "{not_told} more are not told, for want of room: mend those that are, and the others follow"
+                ),
+            });
+        }
+        status
+    }
 }
 
 /// A file with the report.
 #[derive(Debug)]
 pub struct ReportFile {
     path: PathBuf,
-    last: Mutex<Option<SidecarConfigStatus>>,
+    last: Mutex<Option<Draft>>,
 }
 
 impl ReportFile {
@@ -65,17 +120,18 @@ impl ReportFile {
 }
 
 impl Report for ReportFile {
-    fn take(&self, status: SidecarConfigStatus) -> Result<(), ReportError> {
+    fn take(&self, draft: Draft) -> Result<(), ReportError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.as_ref() == Some(&status) {
+        if last.as_ref() == Some(&draft) {
             return Ok(());
         }
+        let status = draft.clone().into_status();
         let text = serde_yaml::to_string(&status).map_err(ReportError::Encode)?;
         replace(&self.path, text.as_bytes()).map_err(|source| ReportError::Write {
             path: self.path.clone(),
             source,
         })?;
-        *last = Some(status);
+        *last = Some(draft);
         Ok(())
     }
 }
@@ -92,7 +148,7 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// The report of a node: `standing` is in force, the sequence of `mark` is on the volume, of `seen` the
 /// contents were looked at, and `trouble` keeps the volume from taking what is written.
 #[must_use]
-pub fn status(
+pub fn draft(
     standing: Option<&Standing>,
     mark: Option<String>,
     seen: Option<&Applied>,
@@ -100,57 +156,33 @@ pub fn status(
     mut peers: Vec<PeerReport>,
     exceptions: &Exceptions,
     trouble: Option<String>,
-) -> SidecarConfigStatus {
+) -> Draft {
     let mut all: Vec<Exception> = Vec::new();
-    let mut more = exceptions.more;
+    let mut not_told = exceptions.more;
     if let Some(standing) = standing {
         let unavailable = trouble.map(|t| of_node(standing, reasons::STORE_UNAVAILABLE, t));
         all.extend(unavailable);
         all.extend(warnings(standing));
         all.extend(standing.applied.exceptions.iter().cloned());
-        more = more.saturating_add(standing.applied.more_exceptions);
+        not_told = not_told.saturating_add(standing.applied.more_exceptions);
     }
     all.extend(exceptions.rows.iter().cloned());
-    shorten(&mut all, REPORT_MAX_ROWS, more);
     peers.sort_by(|a, b| a.organization_id.cmp(&b.organization_id));
     peers.truncate(REPORT_MAX_ROWS);
-    SidecarConfigStatus {
+    let status = SidecarConfigStatus {
         incarnation: standing.map(|s| s.applied.root.incarnation),
         mark,
         applied: seen.map(|seen| seen.slices.clone()).unwrap_or_default(),
         certificate_requests,
         peers,
         exceptions: all,
+    };
+    let mut draft = Draft { status, not_told };
+    if draft.told() > REPORT_MAX_ROWS || draft.not_told > 0 {
+        // The last row counts.
+        draft.tell_at_most(REPORT_MAX_ROWS - 1);
     }
-}
-
-/// Leaves as many rows as there is room for; the last one then counts what is not told, `more` among
-/// it.
-pub fn shorten(rows: &mut Vec<Exception>, room: usize, more: usize) {
-    if rows.len() <= room && more == 0 {
-        return;
-    }
-    let counted: usize = rows.iter().filter_map(not_told).sum();
-    rows.retain(|row| not_told(row).is_none());
-    let there = rows.len();
-    rows.truncate(room.saturating_sub(1));
-    let cut = there.saturating_sub(rows.len());
-    let left_out = counted.saturating_add(more).saturating_add(cut);
-    rows.push(Exception {
-        kind: NODE.to_owned(),
-        name: String::new(),
-        reason: reasons::REPORT_FULL.to_owned(),
-        message: format!(
-            "{left_out} more are not told, for want of room: mend those that are, and the others follow"
-        ),
-    });
-}
-
-/// How many rows a row says that are not told.
-fn not_told(row: &Exception) -> Option<usize> {
-    let is_count = row.kind == NODE && row.reason == reasons::REPORT_FULL;
-    let count = is_count.then(|| row.message.split(' ').next())?;
-    count?.parse().ok()
+    draft
 }
 
 fn of_node(standing: &Standing, reason: &str, message: String) -> Exception {
@@ -209,37 +241,50 @@ fn somebody_may_accept(one: &Root, other: &Root) -> bool {
 mod tests {
     use super::*;
 
-    fn rows(count: usize) -> Vec<Exception> {
+    /// The draft of a report with so many exceptions, and `more` that were left out before.
+    fn drafted(count: usize, more: usize) -> Draft {
         let row = |number| Exception {
             kind: "SharedAsset".to_owned(),
             name: format!("asset-{number}"),
             reason: reasons::CONTENT_INVALID.to_owned(),
             message: "not JSON".to_owned(),
         };
-        (0..count).map(row).collect()
+        let rows = (0..count).map(row).collect();
+        draft(
+            None,
+            None,
+            None,
+            vec![],
+            vec![],
+            &Exceptions { rows, more },
+            None,
+        )
     }
 
-    fn shortened(count: usize, room: usize, more: usize) -> (usize, Option<usize>) {
-        let mut rows = rows(count);
-        shorten(&mut rows, room, more);
-        (rows.len(), rows.last().and_then(not_told))
+    /// How many rows there are, and the words of the one that counts.
+    fn rows_of(draft: Draft) -> (usize, Option<String>) {
+        let rows = draft.into_status().exceptions;
+        let last = rows.last().filter(|row| row.reason == reasons::REPORT_FULL);
+        let words = last.map(|row| row.message.split(',').next().unwrap().to_owned());
+        (rows.len(), words)
+    }
+
+    fn not_told(count: usize) -> Option<String> {
+        Some(format!("{count} more are not told"))
     }
 
     #[test]
     fn the_last_row_of_a_full_report_counts_what_is_not_told() {
-        assert_eq!(shortened(100, 100, 0), (100, None));
-        assert_eq!(shortened(101, 100, 0), (100, Some(2)));
-        assert_eq!(shortened(100, 100, 900), (100, Some(901)));
-        assert_eq!(shortened(3, 100, 1), (4, Some(1)));
+        assert_eq!(rows_of(drafted(100, 0)), (100, None));
+        assert_eq!(rows_of(drafted(101, 0)), (100, not_told(2)));
+        assert_eq!(rows_of(drafted(100, 900)), (100, not_told(901)));
+        assert_eq!(rows_of(drafted(3, 1)), (4, not_told(1)));
     }
 
     #[test]
     fn a_report_that_is_shortened_again_counts_on() {
-        let mut all = rows(101);
-        shorten(&mut all, 100, 7);
-        shorten(&mut all, 50, 0);
-        assert_eq!(all.len(), 50);
-        assert_eq!(all.last().and_then(not_told), Some(101 + 7 - 49));
-        assert_eq!(all.iter().filter_map(not_told).count(), 1);
+        let mut draft = drafted(101, 7);
+        draft.tell_at_most(49);
+        assert_eq!(rows_of(draft), (50, not_told(101 + 7 - 49)));
     }
 }

@@ -47,6 +47,21 @@ pub enum StoreError {
         /// Why it failed.
         source: Arc<io::Error>,
     },
+    /// There is no room to open a store; nothing was changed.
+    #[error(
+        "the volume of {} is full: this store needs {needed_mib} MiB free to be opened, and nothing \
+         was changed in it. Free that much on the volume or make it larger (a quota counts, too), \
+         and start again",
+        dir.display()
+    )]
+    Full {
+        /// The directory that is to hold the store.
+        dir: PathBuf,
+        /// What must be free, in MiB.
+        needed_mib: u64,
+        /// What the volume said.
+        source: Arc<io::Error>,
+    },
     /// The store key file does not hold a key.
     #[error(
         "the store key file {} must hold exactly 32 bytes (or 64 hex digits), and it holds \

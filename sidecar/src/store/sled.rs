@@ -21,12 +21,16 @@ mod view;
 use std::{
     fmt,
     fs::File,
-    io::{self, Write as _},
+    io::{self, Read as _},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+use rustix::{
+    fs::{FallocateFlags, fallocate},
+    io::Errno,
+};
 use zeroize::Zeroizing;
 
 use crate::directory_lock::DirectoryLock;
@@ -38,14 +42,22 @@ use super::{
     sealed::{Body, Chunks, Head, META_KEY, ROOM_BYTES, Sealer, damaged},
     watermark::Watermark,
 };
+use open::room;
 use view::{Before, View};
 
 /// Largest batch that is handed to the database at once, in bytes of rows and keys.
 const MAX_BATCH_BYTES: usize = 256 * 1024;
 
-/// What must be free before a stopped store is opened again, in bytes: opening writes keyring,
-/// watermark and whatever the database tidies up, which is a fraction of it.
-const ROOM_TO_OPEN_BYTES: usize = 4 * 1024 * 1024;
+/// What must be free before a store is opened, in bytes: opening writes keyring, watermark and a list
+/// of the pages.
+const ROOM_TO_OPEN_BYTES: u64 = 4 * 1024 * 1024;
+/// The part of the database's file that must be free beside that. The database tidies up pages when they
+/// are read after a crash: that has made the file up to a fifteenth longer.
+const ROOM_TO_TIDY_UP: u64 = 8;
+
+/// Most that is written to try the room where a file system cannot set it aside: it is tried every few
+/// seconds while a volume is full.
+const ROOM_TO_WRITE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Why a store has stopped.
 #[derive(Debug)]
@@ -60,13 +72,17 @@ struct Stop {
 
 /// How rows reach the disk: the one place where tests let a disk fail, or count.
 trait Disk: Send + Sync {
-    /// Whether the volume of the store takes [`ROOM_TO_OPEN_BYTES`].
-    fn has_room(&self, dir: &Path) -> bool {
-        let room = vec![0; ROOM_TO_OPEN_BYTES];
-        // A file without a name, gone when it is closed.
-        tempfile::tempfile_in(dir)
-            .and_then(|mut file| file.write_all(&room))
-            .is_ok()
+    /// Tries whether the volume of `dir` takes so many bytes, and leaves nothing.
+    fn try_room(&self, dir: &Path, bytes: u64) -> io::Result<()> {
+        // A file without a name, gone when it is closed. It is not written: a large store needs gigabytes.
+        let mut file = tempfile::tempfile_in(dir)?;
+        match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+            Err(Errno::OPNOTSUPP) => {
+                let mut some = io::repeat(0).take(bytes.min(ROOM_TO_WRITE_BYTES));
+                io::copy(&mut some, &mut file).map(drop)
+            }
+            other => Ok(other?),
+        }
     }
 
     /// Brings the database's file to disk, after the database was told to flush.
@@ -154,7 +170,7 @@ impl Store for SledStore {
 
     fn wants_restart(&self) -> bool {
         let full = self.stopped.get().is_some_and(|stop| stop.full);
-        full && self.disk.has_room(&self.dir)
+        full && room(&*self.disk, &self.dir).is_ok()
     }
 }
 
@@ -342,7 +358,10 @@ impl SledStore {
     ) -> Result<T, StoreError> {
         let done = catch_unwind(AssertUnwindSafe(|| write(&self.rows)));
         done.map_err(|_| self.stop(step, &"panic", false))?
-            .map_err(|error| self.stop(step, &error, is_full(&error)))
+            .map_err(|error| {
+                let full = matches!(&error, ::sled::Error::Io(error) if is_full(error));
+                self.stop(step, &error, full)
+            })
     }
 
     /// Stops the store for good. `why` goes to the log: it is about files, never about values.
@@ -370,11 +389,8 @@ impl SledStore {
 }
 
 /// Whether the disk, its quota or the size of a file was used up.
-fn is_full(error: &::sled::Error) -> bool {
+fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    let ::sled::Error::Io(error) = error else {
-        return false;
-    };
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use finp2p_sidecar::api::REQUESTS_MAX;
-use finp2p_sidecar::api::serve::PROBE_CONNECTIONS_MAX;
+use finp2p_sidecar::api::serve::{API_CONNECTIONS_MAX, PROBE_CONNECTIONS_MAX};
 use serde_json::json;
 
 use crate::program::DEADLINE;
@@ -101,8 +101,9 @@ fn bodies_that_come_drop_by_drop_keep_nobody_out() {
         told.starts_with("HTTP/1.1 503") && told.contains("busy"),
         "{told}"
     );
-    // More of them make room among themselves, and a body that comes at once is taken.
-    slow.extend((0..REQUESTS_MAX).map(|_| next()));
+    // More of them than there are connections make room among themselves, and a body that comes at once
+    // is taken.
+    slow.extend((0..API_CONNECTIONS_MAX).map(|_| next()));
     let written = world
         .trading()
         .put("/v1/assets/bond", &json!({"isin": "XS1"}));

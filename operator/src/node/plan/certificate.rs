@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use finp2p_crds::sidecar_config::CertificateRequest;
+use finp2p_crds::sidecar_config::{CertificateRequest, Root};
 use finp2p_wire::certificate::{Certificate, PeerIdBytes, Role, Use};
 use finp2p_wire::key::{Kid, PublicKey};
 use finp2p_wire::{envelope, limits::PEER_IDS_MAX};
@@ -118,6 +118,14 @@ impl Held {
             .ok()
             .map(|key| key.kid())
     }
+}
+
+/// Whether a root certifies a key of its node: without, a node answers nobody.
+pub fn certifies(root: &Root) -> bool {
+    let certificates = root.certificates.iter();
+    certificates
+        .filter_map(|text| Held::read(text))
+        .any(|held| held.role != Role::Issuing)
 }
 
 /// Chooses among what the root has and what was signed since.

@@ -136,6 +136,32 @@ fn decommissioning_takes_every_policy_away_and_ends_in_a_condition() {
 }
 
 #[test]
+fn a_node_that_never_had_certificates_is_decommissioned_without_its_word() {
+    let decommissioned = |certified: bool| {
+        let mut scene = Scene::bank_a();
+        if !certified {
+            scene.inputs.signer = SignerState::Missing;
+        }
+        scene.asset("bond", bond());
+        scene.policy("p", share("bond", "bank-b"));
+        scene.settle();
+        scene.inputs.signer = SignerState::Missing;
+        scene.edit_organization("local", |o| {
+            o.spec.node.as_mut().unwrap().decommission = Some(true)
+        });
+        let plan = scene.plan();
+        scene.apply(&plan);
+        // Without certificates it looks at no content, and reports nothing as applied.
+        scene.inputs.report.as_mut().unwrap().applied.clear();
+        let plan = scene.plan();
+        says(&plan, PO, "local", "Decommissioned")
+    };
+    assert_eq!(decommissioned(false), "True Decommissioned");
+    // One that had some may share still.
+    assert_eq!(decommissioned(true), "False NodeBehind");
+}
+
+#[test]
 fn the_root_carries_what_concerns_the_node_with_defaults() {
     let mut scene = Scene::bank_a();
     scene.edit_organization("local", |o| {

@@ -1,7 +1,6 @@
 //! The node's report in the status of its root: written when it says something that does not
 //! stand there, and never more often than it may.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use finp2p_crds::condition::reasons;
@@ -16,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::follow::Pauses;
 use super::mirror::RootSeen;
 use super::server::{Server, ServerError, uri};
-use crate::node::report::{self, Report, ReportError};
+use crate::node::report::{Draft, Report, ReportError};
 
 /// Under this name the API server knows what the node has written.
 const FIELD_MANAGER: &str = "finp2p-node";
@@ -34,25 +33,25 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Where the node leaves its report; a task brings it to the API server.
 #[derive(Debug)]
 pub struct StatusReport {
-    wanted: watch::Sender<Option<SidecarConfigStatus>>,
+    wanted: watch::Sender<Option<Draft>>,
 }
 
 impl StatusReport {
     /// Nothing to report yet.
     #[must_use]
-    pub fn new() -> (Self, watch::Receiver<Option<SidecarConfigStatus>>) {
+    pub fn new() -> (Self, watch::Receiver<Option<Draft>>) {
         let (wanted, reader) = watch::channel(None);
         (Self { wanted }, reader)
     }
 }
 
 impl Report for StatusReport {
-    fn take(&self, status: SidecarConfigStatus) -> Result<(), ReportError> {
+    fn take(&self, draft: Draft) -> Result<(), ReportError> {
         self.wanted.send_if_modified(|wanted| {
-            if wanted.as_ref() == Some(&status) {
+            if wanted.as_ref() == Some(&draft) {
                 return false;
             }
-            *wanted = Some(status);
+            *wanted = Some(draft);
             true
         });
         Ok(())
@@ -69,7 +68,7 @@ pub struct Writer {
     /// Name of the root.
     pub root: String,
     /// What the node wants to say.
-    pub wanted: watch::Receiver<Option<SidecarConfigStatus>>,
+    pub wanted: watch::Receiver<Option<Draft>>,
     /// What stands there.
     pub seen: watch::Receiver<RootSeen>,
 }
@@ -222,30 +221,26 @@ fn says_the_same(there: &SidecarConfigStatus, wanted: &SidecarConfigStatus) -> b
 
 /// Leaves out what does not fit, the least needed first: words on peers, peers that are well,
 /// exceptions from the end, which are counted. What was applied always stays: without it nothing is Programmed.
-fn fit(mut status: SidecarConfigStatus) -> SidecarConfigStatus {
-    let bytes = |status: &SidecarConfigStatus| {
-        serde_json::to_vec(status).map_or(usize::MAX, |json| json.len())
+fn fit(mut draft: Draft) -> SidecarConfigStatus {
+    let fits = |draft: &Draft| {
+        let status = draft.clone().into_status();
+        let json = serde_json::to_vec(&status);
+        json.is_ok_and(|json| json.len() <= REPORT_MAX_BYTES)
     };
-    if bytes(&status) <= REPORT_MAX_BYTES {
-        return status;
+    if fits(&draft) {
+        return draft.into_status();
     }
-    for peer in &mut status.peers {
+    for peer in draft.peers_mut() {
         peer.message = None;
     }
-    if bytes(&status) > REPORT_MAX_BYTES {
-        status.peers.retain(|peer| !peer.reachable);
+    if !fits(&draft) {
+        draft.peers_mut().retain(|peer| !peer.reachable);
     }
-    while bytes(&status) > REPORT_MAX_BYTES && !status.exceptions.is_empty() {
-        let left = status.exceptions.len() * 3 / 4;
-        if left == 0 {
-            status.exceptions.clear();
-        } else {
-            report::shorten(&mut status.exceptions, left, 0);
-        }
+    while !fits(&draft) && draft.told() > 0 {
+        draft.tell_at_most(draft.told() * 3 / 4);
     }
-    let names: BTreeSet<&str> = status.exceptions.iter().map(|e| e.name.as_str()).collect();
-    tracing::debug!(objects = names.len(), "the report was shortened");
-    status
+    tracing::debug!(told = draft.told(), "the report was shortened");
+    draft.into_status()
 }
 
 #[cfg(test)]

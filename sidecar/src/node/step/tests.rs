@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering::SeqCst;
 
 use finp2p_crds::shared_asset::Content;
-use finp2p_crds::sidecar_config::{NodeLimits, RawEntry, Root, SidecarConfigStatus, Slice};
+use finp2p_crds::sidecar_config::{NodeLimits, RawEntry, Root, Slice};
 use finp2p_crds::{SidecarConfig, SidecarConfigSpec};
 use jiff::SignedDuration;
 use tempfile::TempDir;
@@ -17,7 +17,7 @@ use crate::config::tracker::Age;
 use crate::config::{Reading, Source, SourceError};
 use crate::keys::NodeKeys;
 use crate::node::Parts;
-use crate::node::report::{Report, ReportError};
+use crate::node::report::{Draft, Report, ReportError};
 use crate::node::tests::Stopping;
 use crate::store::Store;
 
@@ -29,7 +29,7 @@ fn at(minutes: i64) -> Timestamp {
 struct Nowhere;
 
 impl Report for Nowhere {
-    fn take(&self, _status: SidecarConfigStatus) -> Result<(), ReportError> {
+    fn take(&self, _draft: Draft) -> Result<(), ReportError> {
         Ok(())
     }
 }

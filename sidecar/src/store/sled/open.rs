@@ -9,7 +9,9 @@ use std::{
     sync::{Mutex, OnceLock, RwLock},
 };
 
-use super::{Batches, Disk, RealDisk, SledStore, View};
+use super::{
+    Batches, Disk, ROOM_TO_OPEN_BYTES, ROOM_TO_TIDY_UP, RealDisk, SledStore, View, is_full,
+};
 use crate::directory_lock::DirectoryLock;
 use crate::store::{
     StoreError, StoreKey,
@@ -37,7 +39,7 @@ impl SledStore {
     /// crash left over are removed.
     ///
     /// # Errors
-    /// [`StoreError::InUse`], [`StoreError::WrongKey`], [`StoreError::KeyringMissing`],
+    /// [`StoreError::Full`], [`StoreError::InUse`], [`StoreError::WrongKey`], [`StoreError::KeyringMissing`],
     /// [`StoreError::KeyringDamaged`], [`StoreError::Format`], [`StoreError::DataMissing`],
     /// [`StoreError::Corrupt`], [`StoreError::Damaged`], [`StoreError::Altered`],
     /// [`StoreError::RolledBack`], [`StoreError::WatermarkDamaged`], [`StoreError::File`]. None of
@@ -52,6 +54,14 @@ impl SledStore {
         keyring::exists(dir) || watermark::exists(dir) || dir.join(ROWS).exists()
     }
 
+    /// Tries whether the volume of `dir` has the room that the store in it needs to be opened.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`]; [`StoreError::File`] when the volume takes nothing for another reason.
+    pub fn try_room(dir: &Path) -> Result<(), StoreError> {
+        room(&RealDisk, dir)
+    }
+
     pub(super) fn open_on(
         dir: &Path,
         key: &StoreKey,
@@ -63,6 +73,7 @@ impl SledStore {
             .create(dir)
             .map_err(|source| StoreError::file("create", dir, source))?;
         let lock = lock(dir)?;
+        room(&*disk, dir)?;
         let file = dir.join(ROWS).join(ROWS_FILE);
         let whole_once = watermark::exists(dir);
         let keyring = match keyring::open(dir, key)? {
@@ -114,6 +125,24 @@ fn lock(dir: &Path) -> Result<DirectoryLock, StoreError> {
     let lock = DirectoryLock::take(dir).map_err(|source| StoreError::file("lock", dir, source))?;
     lock.ok_or_else(|| StoreError::InUse {
         dir: dir.to_owned(),
+    })
+}
+
+/// Tries whether there is the room to open the store in `dir`. Without it the database would begin to
+/// tidy up, and could not end it.
+pub(super) fn room(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
+    let rows = dir.join(ROWS).join(ROWS_FILE).metadata();
+    let needed = ROOM_TO_OPEN_BYTES + rows.map_or(0, |file| file.len()) / ROOM_TO_TIDY_UP;
+    // Before the first start there is no such folder.
+    let there = dir.ancestors().find(|folder| folder.is_dir());
+    let tried = disk.try_room(there.unwrap_or(dir), needed);
+    tried.map_err(|source| match is_full(&source) {
+        true => StoreError::Full {
+            dir: dir.to_owned(),
+            needed_mib: needed.div_ceil(1024 * 1024),
+            source: source.into(),
+        },
+        false => StoreError::file("write in", dir, source),
     })
 }
 
@@ -257,11 +286,15 @@ fn find(rows: &::sled::Db, sealer: &Sealer) -> Result<Found, Fault> {
     Ok(found)
 }
 
-/// Runs a step on the database; its panics and errors are corruption while it is opened.
+/// Runs a step on the database; while it is opened, its panics and its errors are corruption, but for
+/// what the disk refuses.
 fn read<T>(dir: &Path, step: impl FnOnce() -> Result<T, Fault>) -> Result<T, StoreError> {
     match catch_unwind(AssertUnwindSafe(step)) {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(Fault::Store(error))) => Err(error),
+        Ok(Err(Fault::Database(::sled::Error::Io(source)))) => {
+            Err(StoreError::file("use", &dir.join(ROWS), source))
+        }
         Ok(Err(Fault::Database(error))) => Err(corrupt(dir, Some(error))),
         Err(_) => Err(corrupt(dir, None)),
     }

@@ -10,9 +10,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::condition::{Draft, conditions, core};
 use super::{ObjectStatus, Scene, object_status};
-use crate::node::inputs::Dialling;
+use crate::node::inputs::{Dialling, SignerState};
 use crate::node::plan::boundary::Boundary;
-use crate::node::plan::certificate::{End, ISSUING_ALARM_S, seconds, timestamp};
+use crate::node::plan::certificate::{End, ISSUING_ALARM_S, certifies, seconds, timestamp};
 use crate::node::plan::entry::ObjectKey;
 use crate::node::plan::root::{asked_sequence, incarnation};
 use crate::node::validate::{Local, Organization, Verdict};
@@ -360,6 +360,13 @@ fn decommissioned(scene: &Scene<'_, '_>, organization: &Organization<'_>) -> Opt
             reasons::DECOMMISSIONED,
             "nothing is shared any more; this object may be deleted",
         )
+    } else if !is_ever_certified(scene) {
+        // Such a node does not look at contents either, and never reports what names them as applied.
+        Draft::holds(
+            types::DECOMMISSIONED,
+            reasons::DECOMMISSIONED,
+            "the node has no certificates, so nothing was shared; this object may be deleted",
+        )
     } else {
         Draft::new(
             types::DECOMMISSIONED,
@@ -368,4 +375,17 @@ fn decommissioned(scene: &Scene<'_, '_>, organization: &Organization<'_>) -> Opt
             "the node has not withdrawn everything yet",
         )
     })
+}
+
+/// Whether the node has certificates, or is about to get some.
+fn is_ever_certified(scene: &Scene<'_, '_>) -> bool {
+    let before = scene.inputs.previous.as_ref();
+    let roots = before
+        .map(|previous| &previous.root)
+        .into_iter()
+        .chain(scene.configured.root.iter().map(|root| &root.config));
+    matches!(scene.inputs.signer, SignerState::Usable(_))
+        || roots
+            .filter_map(|config| config.spec.root.as_ref())
+            .any(certifies)
 }

@@ -95,16 +95,16 @@ fn there(version: &str, status: Option<SidecarConfigStatus>) -> RootSeen {
 #[tokio::test]
 async fn what_was_applied_is_reported_at_once_and_the_rest_at_leisure() {
     let scene = Scene::new(there("9", None)).await;
-    scene.report.take(status(1, 0)).unwrap();
+    scene.report.take(status(1, 0).into()).unwrap();
     assert_eq!(scene.written(1).await["applied"][0]["generation"], 1);
     let first = Instant::now();
-    scene.report.take(status(1, 2)).unwrap();
+    scene.report.take(status(1, 2).into()).unwrap();
     scene.nothing_more(1).await;
-    scene.report.take(status(2, 2)).unwrap();
+    scene.report.take(status(2, 2).into()).unwrap();
     assert_eq!(scene.written(2).await["applied"][0]["generation"], 2);
     assert!(first.elapsed() < ORDINARY_INTERVAL);
     let second = Instant::now();
-    scene.report.take(status(2, 4)).unwrap();
+    scene.report.take(status(2, 4).into()).unwrap();
     scene.written(3).await;
     assert!(second.elapsed() >= ORDINARY_INTERVAL - Duration::from_millis(500));
     let write = &scene.writes()[0];
@@ -124,7 +124,7 @@ async fn going_back_and_being_accepted_are_reported_at_once() {
     }];
     let first = Instant::now();
     for (number, status) in [status(1, 0), back, status(1, 0)].into_iter().enumerate() {
-        scene.report.take(status).unwrap();
+        scene.report.take(status.into()).unwrap();
         scene.written(number + 1).await;
     }
     assert!(first.elapsed() < ORDINARY_INTERVAL);
@@ -134,9 +134,9 @@ async fn going_back_and_being_accepted_are_reported_at_once() {
 async fn what_stands_there_is_not_written_again() {
     // After a restart: the watch brings what was written before.
     let scene = Scene::new(there("9", Some(status(1, 2)))).await;
-    scene.report.take(status(1, 2)).unwrap();
+    scene.report.take(status(1, 2).into()).unwrap();
     scene.nothing_more(0).await;
-    scene.report.take(status(2, 2)).unwrap();
+    scene.report.take(status(2, 2).into()).unwrap();
     scene.written(1).await;
     // The watch is behind: it still shows what stood there before.
     scene.seen.send_replace(there("50", Some(status(1, 2))));
@@ -161,16 +161,16 @@ async fn a_mark_waits_for_a_report_that_says_more() {
         ..status(generation, 0)
     };
     let scene = Scene::new(there("9", Some(status(1, 0)))).await;
-    scene.report.take(marked(1, "a")).unwrap();
+    scene.report.take(marked(1, "a").into()).unwrap();
     scene.nothing_more(0).await;
-    scene.report.take(marked(2, "b")).unwrap();
+    scene.report.take(marked(2, "b").into()).unwrap();
     assert_eq!(scene.written(1).await["mark"], "b".repeat(16));
 }
 
 #[tokio::test]
 async fn without_a_root_there_is_nowhere_to_report_to() {
     let scene = Scene::new(RootSeen::default()).await;
-    scene.report.take(status(1, 0)).unwrap();
+    scene.report.take(status(1, 0).into()).unwrap();
     scene.nothing_more(0).await;
     scene.seen.send_replace(there("9", None));
     scene.written(1).await;
@@ -180,9 +180,9 @@ async fn without_a_root_there_is_nowhere_to_report_to() {
 async fn a_write_that_fails_is_tried_again_with_what_is_true_then() {
     let scene = Scene::new(there("9", None)).await;
     scene.broken.store(true, Ordering::SeqCst);
-    scene.report.take(status(1, 0)).unwrap();
+    scene.report.take(status(1, 0).into()).unwrap();
     until("two tries", || scene.writes().len() >= 2).await;
-    scene.report.take(status(7, 0)).unwrap();
+    scene.report.take(status(7, 0).into()).unwrap();
     scene.broken.store(false, Ordering::SeqCst);
     let last = || scene.writes().last().map(Asked::json);
     until("the newest", || {
@@ -202,7 +202,7 @@ fn a_report_that_is_too_large_loses_words_first_and_what_was_applied_never() {
             message: "e".repeat(1024),
         })
         .collect();
-    let fitted = fit(large.clone());
+    let fitted = fit(large.clone().into());
     assert!(serde_json::to_vec(&fitted).unwrap().len() <= REPORT_MAX_BYTES);
     assert_eq!(fitted.applied, large.applied);
     assert_eq!(fitted.exceptions[0], large.exceptions[0]);
@@ -215,5 +215,5 @@ fn a_report_that_is_too_large_loses_words_first_and_what_was_applied_never() {
     assert!(fitted.peers.iter().all(|peer| !peer.reachable));
     assert_eq!(fitted.peers.len(), 50);
     let small = status(3, 2);
-    assert_eq!(fit(small.clone()), small);
+    assert_eq!(fit(small.clone().into()), small);
 }

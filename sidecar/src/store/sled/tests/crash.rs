@@ -16,19 +16,19 @@ use tempfile::TempDir;
 use super::{super::Disk, super::RealDisk, *};
 use crate::store::Write as Change;
 
-const DIR: &str = "FINP2P_TEST_STORE_DIR";
-const ROUND: &str = "FINP2P_TEST_STORE_ROUND";
-const WRITERS: u64 = 4;
+pub(super) const DIR: &str = "FINP2P_TEST_STORE_DIR";
+pub(super) const ROUND: &str = "FINP2P_TEST_STORE_ROUND";
+pub(super) const WRITERS: u64 = 4;
 
 /// Short, full and chunked values in turn, each telling who wrote it.
-fn numbered(round: u64, writer: u64, n: u64) -> Value {
+pub(super) fn numbered(round: u64, writer: u64, n: u64) -> Value {
     let bytes = [40, 1500, 2500, 9000][(n % 4) as usize];
     let mut text = format!("{round} {writer} {n} ").into_bytes();
     text.extend(value(bytes, round ^ n).iter());
     text.into()
 }
 
-fn row_name(round: u64, writer: u64, n: u64) -> Key {
+pub(super) fn row_name(round: u64, writer: u64, n: u64) -> Key {
     key(&format!("{round}/{writer}/{n}"))
 }
 
@@ -38,26 +38,26 @@ fn last_name(round: u64, writer: u64) -> Key {
 
 /// Says on standard output what was acknowledged; one write each, so that a kill tears no line
 /// that it does not end.
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     out.write_all(format!("\n{line}\n").as_bytes()).unwrap();
     out.flush().unwrap();
 }
 
-/// Runs one of the ignored tests of this file in a process of its own.
-fn child(test: &str, dir: &Path, round: u64) -> Child {
+/// Runs one of the ignored tests of this folder in a process of its own.
+pub(super) fn child(test: &str, dir: &Path, round: u64) -> Child {
     let program = std::env::current_exe().unwrap();
     // A file may grow to 2 MiB only where that is asked for; the signal that comes with the
     // limit is ignored, so that the write fails as on a full disk.
     let script = match test {
-        "fills_the_disk" => "trap '' XFSZ; ulimit -f 4096; exec \"$0\" \"$@\"",
+        "crash::fills_the_disk" => "trap '' XFSZ; ulimit -f 4096; exec \"$0\" \"$@\"",
         _ => "exec \"$0\" \"$@\"",
     };
     Command::new("sh")
         .args(["-c", script])
         .arg(program)
         .args(["--ignored", "--exact", "--nocapture", "--test-threads=1"])
-        .arg(format!("store::sled::tests::crash::{test}"))
+        .arg(format!("store::sled::tests::{test}"))
         .env(DIR, dir)
         .env(ROUND, round.to_string())
         .stdout(Stdio::piped())
@@ -66,7 +66,7 @@ fn child(test: &str, dir: &Path, round: u64) -> Child {
         .unwrap()
 }
 
-fn environment() -> (PathBuf, u64) {
+pub(super) fn environment() -> (PathBuf, u64) {
     let dir = std::env::var_os(DIR).expect("run by another test only");
     let round = std::env::var(ROUND).unwrap();
     (dir.into(), round.parse().unwrap())
@@ -95,7 +95,7 @@ fn writes_until_killed() {
 }
 
 /// The acknowledgements among lines, as (writer, n).
-fn acks(lines: impl Iterator<Item = String>) -> Vec<(u64, u64)> {
+pub(super) fn acks(lines: impl Iterator<Item = String>) -> Vec<(u64, u64)> {
     lines
         .filter_map(|line| {
             let (writer, n) = line.strip_prefix("ack ")?.split_once(' ')?;
@@ -109,7 +109,7 @@ fn a_killed_process_loses_nothing_that_it_acknowledged() {
     let dir = TempDir::new().unwrap();
     let mut acked = 0;
     for round in 0..12_u64 {
-        let mut process = child("writes_until_killed", dir.path(), round);
+        let mut process = child("crash::writes_until_killed", dir.path(), round);
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         // Another moment in every round; the first one right at the start.
         let enough = 1 + (round * 37 % 120) as usize;
@@ -152,11 +152,23 @@ fn a_killed_process_loses_nothing_that_it_acknowledged() {
     assert!(acked >= 12, "{acked}");
 }
 
+/// A disk with room at the start: no file of this process may grow as large as what is tried then.
+struct RoomAtFirst(AtomicBool);
+
+impl Disk for Arc<RoomAtFirst> {
+    fn try_room(&self, dir: &Path, bytes: u64) -> std::io::Result<()> {
+        match self.0.swap(false, SeqCst) {
+            true => Ok(()),
+            false => RealDisk.try_room(dir, bytes),
+        }
+    }
+}
+
 #[test]
 #[ignore = "the process that another test gives a full disk"]
 fn fills_the_disk() {
     let (dir, round) = environment();
-    let store = open(&dir).unwrap();
+    let store = open_on(&dir, &Arc::new(RoomAtFirst(AtomicBool::new(true))));
     for n in 0.. {
         match store.put(row_name(round, 0, n), numbered(round, 0, n)) {
             Ok(()) => say(&format!("ack 0 {n}")),
@@ -186,7 +198,7 @@ fn fills_the_disk() {
 #[test]
 fn a_full_disk_stops_the_store_and_loses_nothing_that_was_acknowledged() {
     let dir = TempDir::new().unwrap();
-    let mut process = child("fills_the_disk", dir.path(), 0);
+    let mut process = child("crash::fills_the_disk", dir.path(), 0);
     let stdout = process.stdout.take().unwrap();
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
