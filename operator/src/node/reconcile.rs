@@ -2,9 +2,11 @@
 //!
 //! Each namespace has a task of its own, so that what is wrong in one never delays another.
 //!
+//! - [`met`]: what stood in the way of the last plan.
 //! - [`signer`]: the issuing key, read when its Secret changes.
 //! - [`unread`]: what is told while another namespace cannot be read.
 
+mod met;
 mod signer;
 mod unread;
 
@@ -21,13 +23,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use self::met::Met;
 use self::signer::Held;
 use super::apply::{Applier, News, Problem};
 use super::history::History;
 use super::inputs::{Claim, Cluster, Dialling, Inputs, Previous, SignerState};
 use super::observe::{Watched, observed};
 use super::plan::names::Names;
-use super::plan::owned::Obstacle;
 use super::plan::{Memory, Plan, service};
 use super::report::{NOTE_MAX_CHARS, Speaker, Told};
 use super::sign;
@@ -103,9 +105,7 @@ pub struct Keeper {
     applier: Applier,
     speaker: Speaker,
     memory: Memory,
-    obstacles: Vec<Obstacle>,
-    /// Generations of the local organizations when the obstacles were met.
-    met_at: Vec<Option<i64>>,
+    met: Met,
     signer: Option<Held>,
     widening: Widening,
     history: History,
@@ -134,8 +134,7 @@ impl Keeper {
             world,
             watched,
             memory: Memory::default(),
-            obstacles: Vec::new(),
-            met_at: Vec::new(),
+            met: Met::default(),
             signer: None,
             widening: Widening::default(),
             history: History::default(),
@@ -238,7 +237,7 @@ impl Keeper {
         self.memory = plan.memory.clone();
         self.remember(&plan);
         if let Ok(obstacles) = &applied
-            && self.meet(obstacles)
+            && self.met.take(obstacles, &self.watched)
         {
             // The plan does not know it. Its statuses would say of an edit what is not so.
             self.widening.wait();
@@ -270,29 +269,6 @@ impl Keeper {
         if let Some(root) = root.as_ref().and_then(|config| config.spec.root.as_ref()) {
             self.history.wrote(root.sequence);
         }
-    }
-
-    /// Takes note of what stood in the way. Returns whether that is something else than before.
-    ///
-    /// The API server lists what is wrong with a map in another order each time: while the same
-    /// objects are refused of the same generation, the first text stands.
-    fn meet(&mut self, obstacles: &[Obstacle]) -> bool {
-        let subject = |obstacle: &Obstacle| {
-            let subject = obstacle.text.split(": ").next().unwrap_or_default();
-            (subject.to_owned(), obstacle.is_mistake)
-        };
-        let subjects = |all: &[Obstacle]| all.iter().map(subject).collect::<Vec<_>>();
-        let locals = self.watched.organizations.objects();
-        let locals = locals.iter().filter(|o| o.spec.node.is_some());
-        let generations: Vec<_> = locals.map(|o| o.metadata.generation).collect();
-        let same = subjects(obstacles) == subjects(&self.obstacles) && generations == self.met_at;
-        if same {
-            return false;
-        }
-        self.met_at = generations;
-        let changed = obstacles != self.obstacles;
-        self.obstacles = obstacles.to_vec();
-        changed
     }
 
     /// Tells, on the local organization, what others had written into its objects.
@@ -424,7 +400,7 @@ impl Keeper {
             metrics_from: self.world.metrics_from.clone(),
             sequence: self.history.highest(),
             volume_claim_templates: set.and_then(|set| set.spec.volume_claim_templates.clone()),
-            obstacles: self.obstacles.clone(),
+            obstacles: self.met.obstacles().to_vec(),
         }
     }
 
@@ -479,7 +455,7 @@ impl Keeper {
         if told.held > 0 || told.failed > 0 {
             at_latest = at_latest.min(HELD);
         }
-        if !self.obstacles.is_empty() {
+        if !self.met.obstacles().is_empty() {
             at_latest = at_latest.min(LOOK_AGAIN);
         }
         at_latest

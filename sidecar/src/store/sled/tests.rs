@@ -5,6 +5,7 @@ mod fixture;
 mod full;
 mod model;
 mod opening;
+mod power;
 mod tamper;
 
 use std::{fs, path::Path, time::Duration};
