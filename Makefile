@@ -62,7 +62,7 @@ bench-scale: ## 10,000 assets, 100 peers, 1,000 policies: start, memory, writes 
 fuzz: ## Decoders under mutated input for long (FUZZ_CASES=1000000)
 	@tests/suites/fuzz
 
-mutants: ## Plant faults in what decides access, checks requests and makes records (AREA=access|request|record)
+mutants: ## Plant faults in what decides access, checks requests, makes records, notices roll-backs (AREA=access|request|record|rollback)
 	@tests/suites/mutants
 
 advisories: ## Known vulnerabilities, from the RustSec database in $ADVISORY_DB
