@@ -34,7 +34,7 @@ use crate::metrics::State;
 use crate::primary::Primary;
 use crate::request::time::Timekeeper;
 use crate::store::{Key, Space, Store};
-use publish::Exceptions;
+use publish::{Exceptions, Publisher};
 use report::{Draft, Report};
 use served::Served;
 use step::{TIME_FLOOR, Work};
@@ -70,6 +70,8 @@ pub struct Node {
     wants_restart: AtomicBool,
     /// One look at a time; held through all of it, and by nobody else.
     work: Mutex<Work>,
+    /// Held while contents are published, and by nobody else.
+    publisher: Mutex<Publisher>,
     /// What was kept last; held while it is kept.
     kept: Mutex<Option<Arc<Applied>>>,
     /// Locked only to read or swap what is in it.
@@ -121,6 +123,7 @@ impl Node {
             counters: Arc::new(audit::Counters::new()),
             wants_restart: AtomicBool::new(false),
             work: Mutex::default(),
+            publisher: Mutex::default(),
             kept: Mutex::new(tracker.kept().map(|kept| kept.applied)),
             inner: Mutex::new(Inner {
                 tracker,

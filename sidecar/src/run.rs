@@ -12,6 +12,7 @@
 //! The order of the end: no new requests, those under way are answered, counts and time are
 //! kept, the audit log is brought to disk.
 
+mod publishing;
 mod running;
 mod source;
 mod tokens;
@@ -85,6 +86,12 @@ pub enum RunError {
     /// A part of the node panicked: a fault of ours.
     #[error("a part of the node failed")]
     Failed(#[from] JoinError),
+    /// The thread that publishes contents cannot be started.
+    #[error("the thread that publishes contents cannot be started")]
+    Thread(#[source] std::io::Error),
+    /// The thread that publishes contents panicked: a fault of ours.
+    #[error("publishing contents failed")]
+    Publishing,
 }
 
 /// Runs the node until `stop` resolves.

@@ -13,13 +13,19 @@ use serde_json::{Value, json};
 /// A line for every state of every asset: its name, and of its conditions types, statuses and reasons.
 const LINE: &str = r#"jsonpath={.metadata.name}{";"}{.status.conditions[*].type}{";"}{.status.conditions[*].status}{";"}{.status.conditions[*].reason}{"\n"}"#;
 /// Content, schema, and what is to be said of it; `None` of what is well.
-const KINDS: [(&str, &str, Option<&str>, Option<&str>); 4] = [
+const KINDS: [(&str, &str, Option<fn() -> String>, Option<&str>); 5] = [
     ("well", r#"{"isin": "ZZ"}"#, None, None),
     ("broken", r#"{"isin": "#, None, Some("ContentInvalid")),
     (
         "mismatched",
         r#"{"isin": 7}"#,
-        Some(r#"{"properties": {"isin": {"type": "string"}}}"#),
+        Some(|| json!({"properties": {"isin": {"type": "string"}}}).to_string()),
+        Some("ContentInvalid"),
+    ),
+    (
+        "endless",
+        r#"{"isin": "ZZ"}"#,
+        Some(endless),
         Some("ContentInvalid"),
     ),
     (
@@ -32,6 +38,16 @@ const KINDS: [(&str, &str, Option<&str>, Option<&str>); 4] = [
 /// Whether Secrets come before the assets that name them, in each round.
 const SECRETS_FIRST: [bool; 4] = [true, false, true, true];
 
+/// A schema that would keep whoever checks by it busy for years: each definition names the next one twice.
+fn endless() -> String {
+    let mut definitions = json!({"d60": {}});
+    for level in 0..60 {
+        let next = json!({"$ref": format!("#/$defs/d{}", level + 1)});
+        definitions[format!("d{level}")] = json!({"allOf": [next.clone(), next]});
+    }
+    json!({"$defs": definitions, "$ref": "#/$defs/d0"}).to_string()
+}
+
 fn secret(name: &str, content: &str, labelled: bool) -> Value {
     let mut secret = json!({"apiVersion": "v1", "kind": "Secret",
         "metadata": {"name": name}, "stringData": {"content.json": content}});
@@ -41,12 +57,12 @@ fn secret(name: &str, content: &str, labelled: bool) -> Value {
     secret
 }
 
-fn asset(name: &str, schema: Option<&str>) -> Value {
+fn asset(name: &str, schema: Option<fn() -> String>) -> Value {
     let mut asset = json!({"apiVersion": "sharing.finp2p.io/v1alpha1", "kind": "SharedAsset",
         "metadata": {"name": name},
         "spec": {"content": {"secret": {"name": name, "key": "content.json"}}}});
     if let Some(schema) = schema {
-        asset["spec"]["schema"] = json!(schema);
+        asset["spec"]["schema"] = json!(schema());
     }
     asset
 }

@@ -1,5 +1,6 @@
-//! One look at the configuration: what was replaced is read, decided, kept, and put in force;
-//! content that changed is published.
+//! One look at the configuration: what was replaced is read, decided, kept, and put in force.
+//! Beside it, on a thread of its own, content that changed is published: no content, however long it
+//! takes, keeps an edit of a policy from being in force.
 //!
 //! The node's state is locked only to read or swap it, so that whoever asks for it (the local
 //! API, probes, metrics) never waits for a disk, a decoding, or thousands of contents.
@@ -10,7 +11,7 @@ use std::sync::{Arc, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Node;
-use super::publish::{Publisher, Step};
+use super::publish::Step;
 use super::served::Served;
 use crate::audit::Change;
 use crate::config::changes::Changes;
@@ -34,8 +35,15 @@ pub struct Tick {
     pub served: Option<Arc<Served>>,
     /// Whether `served` is another than after the last look.
     pub changed: bool,
-    /// Whether more waits to be published: look again without a pause.
+}
+
+/// What a step of publishing did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Whether more waits to be published.
     pub more: bool,
+    /// Whether the report says something else.
+    pub told: bool,
 }
 
 /// What only looks work with.
@@ -43,13 +51,12 @@ pub struct Tick {
 pub(super) struct Work {
     /// What the source looked like when it was read last without trouble.
     stamp: Option<Stamp>,
-    publisher: Publisher,
     checked_at: Option<Timestamp>,
     kept_at: Option<Timestamp>,
 }
 
 impl Node {
-    /// Reads what was replaced, publishes what changed, and says what is served with now.
+    /// Reads what was replaced, and says what is served with now.
     pub fn tick(&self, now: Timestamp) -> Tick {
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = self.source.stamp();
@@ -63,10 +70,25 @@ impl Node {
         let served = standing
             .as_ref()
             .and_then(|s| self.serve(s, before.as_ref()));
+        let changed = match (&before, &served) {
+            (Some(before), Some(after)) => !before.is_same(after),
+            (None, None) => false,
+            _ => true,
+        };
+        self.inner().served.clone_from(&served);
+        self.housekeep(now, &mut work);
+        Tick { served, changed }
+    }
+
+    /// Publishes some of the content that changed. One thread at a time, beside the looks.
+    pub fn publish(&self, now: Timestamp) -> Published {
+        let publisher = self.publisher.lock();
+        let mut publisher = publisher.unwrap_or_else(PoisonError::into_inner);
+        let served = self.inner().served.clone();
         let mut more = false;
         if let (Some(served), Some(primary)) = (&served, self.primary()) {
             // Published only once certified: readers refuse what was signed before its key was.
-            more = work.publisher.step(&Step {
+            more = publisher.step(&Step {
                 now,
                 applied: &served.applied,
                 source: &*self.source,
@@ -74,27 +96,18 @@ impl Node {
                 signer: &self.keys.record,
             });
         }
-        let changed = match (&before, &served) {
-            (Some(before), Some(after)) => !before.is_same(after),
-            (None, None) => false,
-            _ => true,
-        };
-        {
-            let mut inner = self.inner();
-            inner.exceptions = work.publisher.exceptions();
-            inner.served.clone_from(&served);
-            if let Some(standing) = standing
-                && work.publisher.has_seen(&standing.applied, now)
-            {
-                inner.seen = Some(standing.applied);
-            }
-        }
-        self.housekeep(now, &mut work);
-        Tick {
-            served,
-            changed,
-            more,
-        }
+        let standing = self.standing(now);
+        let seen = standing
+            .map(|standing| standing.applied)
+            .filter(|applied| publisher.has_seen(applied, now));
+        let exceptions = publisher.exceptions();
+        let mut inner = self.inner();
+        let told = !Arc::ptr_eq(&inner.exceptions.rows, &exceptions.rows)
+            || seen.is_some()
+                && seen.as_ref().map(Arc::as_ptr) != inner.seen.as_ref().map(Arc::as_ptr);
+        inner.exceptions = exceptions;
+        inner.seen = seen.or(inner.seen.take());
+        Published { more, told }
     }
 
     /// The source holds what it held: it is contact if what it holds can be used.

@@ -1,5 +1,7 @@
-//! The JSON Schema of an asset. Refers to nothing outside itself, matches in linear time, and
-//! its findings name places, never values.
+//! The JSON Schema of an asset. Refers to nothing outside itself, matches in linear time, is no more work
+//! than a node does ([`cost`]), and its findings name places, never values.
+
+pub mod cost;
 
 use jsonschema::PatternOptions;
 use serde_json::{Map, Value};
@@ -10,11 +12,12 @@ const MAX_FINDINGS: usize = 5;
 /// Why content does not meet its schema.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
-    /// The schema itself cannot be used.
-    #[error(
-        "the schema of this asset is not a JSON Schema that can be used: it must be JSON, and refer to nothing outside itself"
-    )]
-    Schema,
+    /// The schema itself is none.
+    #[error("the schema of this asset is no JSON Schema: {0}")]
+    Schema(String),
+    /// It is one that is not used.
+    #[error("the schema of this asset cannot be used: {0}")]
+    Cost(#[from] cost::CostError),
     /// The content fails the schema at these places (JSON Pointers into content and schema).
     #[error("the content does not meet the asset's schema at {}", .0.join(", "))]
     Content(Vec<String>),
@@ -25,8 +28,16 @@ pub enum SchemaError {
 /// # Errors
 /// [`SchemaError`].
 pub fn check(schema: &str, content: &Map<String, Value>) -> Result<(), SchemaError> {
-    let validator = compile(schema)?;
+    let schema: Value = serde_json::from_str(schema).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        SchemaError::Schema(format!(
+            "it is not JSON, look at line {line}, column {column}"
+        ))
+    })?;
     let content = Value::Object(content.clone());
+    // Before anything is made of it.
+    cost::steps(&schema, &content)?;
+    let validator = compile(&schema)?;
     let findings: Vec<_> = validator
         .iter_errors(&content)
         .take(MAX_FINDINGS)
@@ -45,12 +56,14 @@ pub fn check(schema: &str, content: &Map<String, Value>) -> Result<(), SchemaErr
     }
 }
 
-fn compile(schema: &str) -> Result<jsonschema::Validator, SchemaError> {
-    let schema: Value = serde_json::from_str(schema).map_err(|_| SchemaError::Schema)?;
-    jsonschema::options()
+fn compile(schema: &Value) -> Result<jsonschema::Validator, SchemaError> {
+    let built = jsonschema::options()
         .with_pattern_options(PatternOptions::regex())
-        .build(&schema)
-        .map_err(|_| SchemaError::Schema)
+        .build(schema);
+    built.map_err(|error| {
+        let place = error.instance_path();
+        SchemaError::Schema(format!("look at \"{place}\""))
+    })
 }
 
 #[cfg(test)]
@@ -83,18 +96,45 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_schema_that_refers_outside_itself() {
-        for schema in [
-            r#"{"$ref":"https://example.com/schema.json"}"#,
-            r#"{"$ref":"file:///etc/passwd"}"#,
-            "not json",
-            r#"{"type":"nonsense"}"#,
+    fn says_why_a_schema_is_not_used() {
+        for (schema, why) in [
+            (
+                r#"{"$ref":"https://example.com/schema.json"}"#,
+                "begin with #",
+            ),
+            (r#"{"$ref":"file:///etc/passwd"}"#, "begin with #"),
+            ("not json", "not JSON, look at line 1, column 2"),
+            (
+                r#"{"properties":{"a":{"type":"nonsense"}}}"#,
+                "look at \"/properties/a/type\"",
+            ),
+            (r#"{"pattern":"(?=a)"}"#, "look at \"/pattern\""),
         ] {
-            assert_eq!(
-                check(schema, &content(json!({}))),
-                Err(SchemaError::Schema),
-                "{schema}"
-            );
+            let refused = check(schema, &content(json!({"a": 1}))).unwrap_err();
+            assert!(refused.to_string().contains(why), "{schema}: {refused}");
         }
+    }
+
+    #[test]
+    fn what_is_allowed_fits_the_stack_of_any_thread() {
+        // The longest way at each value, as deep as contents go.
+        let links = cost::CHAIN_MAX / 2 - 2;
+        let mut definitions: Map<String, Value> = (0..links)
+            .map(|n| {
+                (
+                    format!("d{n}"),
+                    json!({"allOf": [{"$ref": format!("#/$defs/d{}", n + 1)}]}),
+                )
+            })
+            .collect();
+        definitions.insert(
+            format!("d{links}"),
+            json!({"properties": {"x": {"$ref": "#"}}}),
+        );
+        let schema = json!({"$defs": definitions, "$ref": "#/$defs/d0"}).to_string();
+        let deep =
+            (1..crate::record::json::MAX_DEPTH).fold(json!({}), |inner, _| json!({"x": inner}));
+        let checked = std::thread::spawn(move || check(&schema, &content(deep)));
+        assert_eq!(checked.join().unwrap(), Ok(()));
     }
 }

@@ -9,6 +9,7 @@ use libp2p::Multiaddr;
 use tokio::sync::watch;
 
 use super::RunError;
+use super::publishing::Publishing;
 use super::tokens::TokenFolder;
 use crate::api::Peers;
 use crate::clock::Clock;
@@ -55,26 +56,30 @@ impl Running {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut changes = self.node.changes();
-        let mut more = false;
+        let publishing = Publishing::begin(Arc::clone(&self.node), self.clock.clone());
+        let mut publishing = publishing.map_err(RunError::Thread)?;
         tokio::pin!(stop);
         loop {
             tokio::select! {
                 biased;
-                () = &mut stop => return Ok(()),
-                () = std::future::ready(()), if more => {}
+                () = &mut stop => break,
+                _ = &mut publishing.ended => return Err(RunError::Publishing),
+                () = publishing.told.notified() => {}
                 () = rung(changes.as_mut()) => {}
                 _ = ticks.tick() => {}
             }
             if let Some(folder) = &mut tokens {
                 folder.load();
             }
-            more = self.step().await?;
+            self.step().await?;
+            publishing.ring();
         }
+        publishing.end().await;
+        Ok(())
     }
 
-    /// One look at the configuration; what it changes is in force when this returns. Returns
-    /// whether content is left to be published.
-    async fn step(&mut self) -> Result<bool, RunError> {
+    /// One look at the configuration; what it changes is in force when this returns.
+    async fn step(&mut self) -> Result<(), RunError> {
         let (node, clock) = (Arc::clone(&self.node), self.clock.clone());
         let tick = tokio::task::spawn_blocking(move || node.tick(clock.now())).await?;
         if let (true, Some(served)) = (tick.changed, &tick.served) {
@@ -90,7 +95,7 @@ impl Running {
         if self.node.wants_restart() {
             return Err(RunError::StoreStopped);
         }
-        Ok(tick.more)
+        Ok(())
     }
 
     async fn put_in_force(&mut self, served: &Arc<Served>) -> Result<(), RunError> {

@@ -115,7 +115,7 @@ impl Scene {
     }
 
     fn report(&self) -> Option<SidecarConfigStatus> {
-        while self.world.node.tick(self.world.clock.now()).more {}
+        self.world.look();
         self.world.report()
     }
 

@@ -27,7 +27,7 @@ use finp2p_sidecar::keys::NodeKeys;
 use finp2p_sidecar::metrics::Metrics;
 use finp2p_sidecar::network::Counters;
 use finp2p_sidecar::node::report::ReportFile;
-use finp2p_sidecar::node::{Node, Parts};
+use finp2p_sidecar::node::{Node, Parts, Tick};
 use finp2p_sidecar::request::Trail;
 use finp2p_sidecar::store::MemoryStore;
 use jiff::Timestamp;
@@ -238,7 +238,14 @@ impl World {
     /// Writes the configuration and the clients' tokens, and puts them in force.
     pub fn configure(&self, config: &Config) {
         self.write(config);
-        while self.node.tick(self.clock.now()).more {}
+        self.look();
+    }
+
+    /// A look at the configuration, and all that is to be published.
+    pub fn look(&self) -> Tick {
+        let tick = self.node.tick(self.clock.now());
+        while self.node.publish(self.clock.now()).more {}
+        tick
     }
 
     /// Writes the configuration and the clients' tokens.

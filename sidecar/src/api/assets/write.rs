@@ -182,7 +182,9 @@ fn refused(caller: &Caller, error: &PublishError, content: &[u8]) -> Problem {
         }
         PublishError::Content(_) => malformed("content"),
         PublishError::Schema(SchemaError::Content(_)) => malformed("schema"),
-        PublishError::Schema(SchemaError::Schema) => conflict("schema-unusable"),
+        PublishError::Schema(SchemaError::Schema(_) | SchemaError::Cost(_)) => {
+            conflict("schema-unusable")
+        }
         PublishError::Units(_) => conflict("units-unusable"),
         PublishError::Issue(_) => malformed("content"),
         PublishError::Source(_) | PublishError::Store(_) | PublishError::Kept(_) => {
