@@ -28,7 +28,7 @@ pub use grant::{Access, Grant, InForce, Terms, WANTED_MAX_POINTERS, Wanted};
 pub use pointer::{is_at_or_below, is_pointer};
 pub use policy::{NOT_YET_ENFORCED, NotYetEnforced, not_yet_enforced, selects, standing};
 pub use refusal::{Miss, Reason, Refusal, RequesterFault, ResourceFault, Shortfall};
-pub use unit::{UNIT_MAX_DEPTH, is_opened, unit_of, units_of};
+pub use unit::{UNIT_MAX_DEPTH, is_opened, unit_of, units_of, why_unknown};
 
 use crate::label::Labels;
 use crate::resource_id::ResourceId;

@@ -9,7 +9,7 @@
 //!    can be dialled, CEL and JSON Schema texts that parse.
 //!
 //! [`plan`] then asks the operator's own plan what only shows beside other objects, but for what
-//! manifests in git leave to somebody else (`elsewhere`).
+//! manifests in git leave to somebody else (`elsewhere`), and looks into contents that are there (`content`).
 //! [`change`] holds the rules about edits, for local mode; [`report`] prints findings.
 //!
 //! ```text
@@ -18,6 +18,7 @@
 
 mod cel_text;
 pub mod change;
+mod content;
 mod deep;
 mod elsewhere;
 mod kind;

@@ -344,3 +344,62 @@ fn the_four_commented_samples_are_one_namespace_once_its_keys_are_made() {
         ("nothing wrong (8 objects passed)\n".to_owned(), Some(0))
     );
 }
+
+#[test]
+fn contents_among_the_manifests_are_looked_into() {
+    let secret = |content: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: bonds, namespace: bank-a, labels: {{sharing.finp2p.io/content: 'true'}}}}\nstringData: {{k: '{content}'}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: s, namespace: bank-a}}\nstringData: {{}}\n"
+        )
+    };
+    let said = |content: &str, fields: &str| {
+        let asset = "SharedAsset\nmetadata: {name: bond, namespace: bank-a}\nspec: {content: {secret: {name: bonds, key: k}}}";
+        let policy = policy("{all: true}", "{all: true}", "").replace("/isin", fields);
+        let objects = [LOCAL, BANK_B, asset, &policy].map(|o| format!("{HEAD}{o}\n"));
+        validate(
+            &["-"],
+            &format!("{}---\n{}", secret(content), objects.join("---\n")),
+        )
+        .0
+    };
+    let content = r#"{"isin": "XS1", "terms": {"coupon": 3}}"#;
+    let well = said(content, "/isin, /terms");
+    assert!(
+        !well.contains("bond") && !well.contains("FieldUnknown"),
+        "{well}"
+    );
+    for broken in [r#"{"isin": "XS1" "#, "[1]"] {
+        let text = said(broken, "/isin");
+        let words = "error: SharedAsset bank-a/bond: /spec/content/secret: key k of Secret bonds is no JSON object, so nodes do not take it";
+        assert!(
+            text.contains(words) && text.contains("[ContentInvalid]"),
+            "{text}"
+        );
+    }
+    for (fields, words) in [
+        (
+            "/isin, /ghost",
+            "/ghost opens nothing on SharedAsset bond [FieldUnknown]\n    there is no field /ghost, mend the pointer\n",
+        ),
+        (
+            "/terms/coupon",
+            "units: [/terms] of the asset opens its members one by one\n",
+        ),
+    ] {
+        let text = said(content, fields);
+        let (_, told) = text
+            .split_once("warning: SharingPolicy bank-a/terms: /spec/fields: ")
+            .expect(&text);
+        assert!(told.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_looked_up_is_said_of_objects_without_a_namespace_too() {
+    let here = policy("{all: true}", "{all: true}", "").replace(", namespace: bank-a", "");
+    let (text, _) = said(&[&here]);
+    assert!(
+        text.contains("objects without a namespace: no local organization here"),
+        "{text}"
+    );
+}

@@ -12,8 +12,11 @@ use serde_json::{Value, json};
 
 /// A line for every state of every asset: its name, and of its conditions types, statuses and reasons.
 const LINE: &str = r#"jsonpath={.metadata.name}{";"}{.status.conditions[*].type}{";"}{.status.conditions[*].status}{";"}{.status.conditions[*].reason}{"\n"}"#;
+/// Makes the schema of an asset.
+type Schema = fn() -> String;
+
 /// Content, schema, and what is to be said of it; `None` of what is well.
-const KINDS: [(&str, &str, Option<fn() -> String>, Option<&str>); 5] = [
+const KINDS: [(&str, &str, Option<Schema>, Option<&str>); 5] = [
     ("well", r#"{"isin": "ZZ"}"#, None, None),
     ("broken", r#"{"isin": "#, None, Some("ContentInvalid")),
     (
@@ -57,7 +60,7 @@ fn secret(name: &str, content: &str, labelled: bool) -> Value {
     secret
 }
 
-fn asset(name: &str, schema: Option<fn() -> String>) -> Value {
+fn asset(name: &str, schema: Option<Schema>) -> Value {
     let mut asset = json!({"apiVersion": "sharing.finp2p.io/v1alpha1", "kind": "SharedAsset",
         "metadata": {"name": name},
         "spec": {"content": {"secret": {"name": name, "key": "content.json"}}}});

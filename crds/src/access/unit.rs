@@ -1,6 +1,8 @@
 //! Units: the smallest parts of a record that can be disclosed. Which they are follows from the
 //! content and from the objects that its asset opens (`spec.units`), and from nothing else.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::pointer::is_at_or_below;
@@ -32,6 +34,32 @@ pub fn units_of(content: &Map<String, Value>, units: &[String]) -> Vec<String> {
     walk(content, "", units, &mut found);
     found.sort();
     found
+}
+
+/// Why `fields`, which [`fields_unknown`](super::fields_unknown) gave, open nothing on content with these
+/// units, and the cure. What lies below a unit may be in the content, and is opened with the whole unit or
+/// not at all.
+pub fn why_unknown(fields: &[&str], units: &[String]) -> String {
+    let closed = |field: &&str| units.iter().find(|unit| is_at_or_below(field, unit));
+    let (below, missing): (Vec<&str>, Vec<&str>) =
+        fields.iter().partition(|field| closed(field).is_some());
+    let mut said = Vec::new();
+    if !missing.is_empty() {
+        said.push(format!(
+            "there is no field {}, mend the pointer",
+            missing.join(", ")
+        ));
+    }
+    if !below.is_empty() {
+        let around = below.iter().filter_map(closed).map(String::as_str);
+        let around: BTreeSet<&str> = around.collect();
+        let around = Vec::from_iter(around).join(", ");
+        said.push(format!(
+            "{} is no unit, because {around} is one as a whole: if that is an object, units: [{around}] of the asset opens its members one by one",
+            below.join(", ")
+        ));
+    }
+    said.join("; ")
 }
 
 fn walk(members: &Map<String, Value>, prefix: &str, units: &[String], found: &mut Vec<String>) {
@@ -92,5 +120,28 @@ mod tests {
         assert_eq!(unit_of(&opened, deep), "/a/b/c/d/e/f/g/h");
         assert!(is_opened(&opened, "/a/b/c/d/e/f/g"));
         assert!(!is_opened(&opened, "/a/b/c/d/e/f/g/h"));
+    }
+
+    #[test]
+    fn a_pointer_below_a_unit_is_told_apart_from_one_that_leads_nowhere() {
+        let units = ["/isin", "/settlement", "/terms/coupon"].map(str::to_owned);
+        let nowhere = why_unknown(&["/ghost", "/settlements"], &units);
+        assert_eq!(
+            nowhere,
+            "there is no field /ghost, /settlements, mend the pointer"
+        );
+        let below = why_unknown(&["/settlement/place"], &units);
+        assert!(below.contains("/settlement/place is no unit"), "{below}");
+        assert!(
+            below.contains("units: [/settlement] of the asset opens"),
+            "{below}"
+        );
+        assert!(!below.contains("there is no field"), "{below}");
+        let both = why_unknown(&["/settlement/place", "/settlement/date", "/ghost"], &units);
+        assert!(
+            both.contains("no field /ghost, mend the pointer; "),
+            "{both}"
+        );
+        assert!(both.contains("units: [/settlement] of"), "{both}");
     }
 }

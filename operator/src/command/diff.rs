@@ -161,7 +161,8 @@ fn sides(args: &Diff, now: Timestamp, mut input: impl Read) -> Result<[Side; 2],
                 worlds: vec![live(&there, now)],
                 refused: Vec::new(),
             };
-            let after = applied(&there, &read(new), args.prune, now).map_err(DiffError::New)?;
+            let after =
+                applied(&checker, &there, &read(new), args.prune, now).map_err(DiffError::New)?;
             Ok([before, after])
         }
         (false, [old, new]) => {

@@ -15,7 +15,7 @@ use super::roll_back;
 use crate::cluster::Live;
 use crate::diff::files::{SideError, live, side};
 use crate::diff::world::World;
-use crate::explain::content::{Units, of_files};
+use crate::explain::content::{Units, Unread, of_files};
 use crate::explain::report::Report;
 use crate::explain::{Asked, explain};
 use crate::finding::plain;
@@ -265,11 +265,13 @@ fn units(world: &World, facts: &Facts, folder: Option<&Folder>, asked: &Asked) -
             asset.payload.content.as_ref(),
             &asset.payload.units,
         ),
-        (None, _) => Err("nobody but the node reads content in a cluster".to_owned()),
-        (_, None) => Err("there is no such asset".to_owned()),
+        (None, _) => Err(Unread::Elsewhere(
+            "nobody but the node reads content in a cluster".to_owned(),
+        )),
+        (_, None) => Err(Unread::Elsewhere("there is no such asset".to_owned())),
     };
     match known {
         Ok(units) => Units::Known(units),
-        Err(because) => Units::assumed(facts, &asked.resource, &asked.wanted, &because),
+        Err(because) => Units::assumed(facts, &asked.resource, &asked.wanted, because),
     }
 }

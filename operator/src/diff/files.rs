@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
+use serde_json::Value;
 
 use super::world::{Refused, World, inputs};
 use crate::cluster::{Live, claims as live_claims, overlay};
@@ -12,6 +13,8 @@ use crate::manifest::folder::NOTHING_TO_READ;
 use crate::manifest::{Folder, KUSTOMIZATION, Namespace, Object};
 use crate::node::files::{Objects, claims};
 use crate::node::inputs::Observed;
+use crate::validate::Checker;
+use crate::validate::change::seen;
 
 /// A side of a comparison.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +95,7 @@ pub fn live(live: &Live, now: Timestamp) -> World {
 /// # Errors
 /// [`SideError`], also when the files hold nothing for that namespace.
 pub fn applied(
+    checker: &Checker,
     live: &Live,
     folder: &Folder,
     prune: bool,
@@ -112,17 +116,47 @@ pub fn applied(
             found: names.join(", "),
         });
     };
-    let objects = overlay::applied(&live.objects, Objects::of(namespace), prune);
+    let mut namespace = namespace.clone();
+    refused.extend(unchangeable(checker, &live.objects, &mut namespace));
+    let objects = overlay::applied(&live.objects, Objects::of(&namespace), prune);
     for refused in &mut refused {
         refused.kept = holds(&objects, refused);
     }
     let claims = live_claims(&live.namespace, &objects);
     let mut world = World::of(&inputs(&live.namespace, objects, claims, now));
-    place(&mut world, namespace);
+    place(&mut world, &namespace);
     Ok(Side {
         worlds: vec![world],
         refused,
     })
+}
+
+/// Takes out what an API server does not let be changed into it from what it holds (immutable fields).
+fn unchangeable(checker: &Checker, live: &Objects, namespace: &mut Namespace) -> Vec<Refused> {
+    let mut all = Vec::new();
+    namespace.objects.retain(|object| {
+        let name = object.id.name.as_str();
+        let before = match object.id.kind.as_str() {
+            "PeerOrganization" => spec_of(&live.organizations, name, |o| seen(&o.spec)),
+            "SharedAsset" => spec_of(&live.assets, name, |a| seen(&a.spec)),
+            "SharingPolicy" => spec_of(&live.policies, name, |p| seen(&p.spec)),
+            _ => None,
+        };
+        let wrong = before.map(|before| checker.check_change_of(&before, object));
+        let wrong = wrong.unwrap_or_default();
+        all.extend(wrong.iter().filter_map(refused));
+        wrong.is_empty()
+    });
+    all
+}
+
+fn spec_of<K: ResourceExt>(
+    live: &[Observed<K>],
+    name: &str,
+    spec: impl Fn(&K) -> Option<Value>,
+) -> Option<Value> {
+    let mut live = live.iter();
+    spec(&live.find(|o| o.object.name_any() == name)?.object)
 }
 
 /// Whether an object of this kind and name is there.

@@ -20,14 +20,45 @@ pub enum Units {
     Assumed {
         /// Their pointers; the last stands for every field that nobody names.
         units: Vec<String>,
-        /// Why the content is not known, as the end of a sentence.
-        because: String,
+        /// Why the content is not known.
+        because: Unread,
     },
     /// No content is loaded.
     Missing,
 }
 
+/// Why the fields of a content are not known, each as the end of a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// The content is somewhere else.
+    Elsewhere(String),
+    /// It is here and not to be read: a label or a key is missing.
+    Refused(String),
+    /// It is here, and no content.
+    Invalid(String),
+}
+
+impl Unread {
+    /// The end of a sentence.
+    pub fn because(&self) -> &str {
+        match self {
+            Self::Elsewhere(because) | Self::Refused(because) | Self::Invalid(because) => because,
+        }
+    }
+}
+
 impl Units {
+    /// Why no node takes the content, if it is here: the version before stays, where there was one.
+    pub fn unusable(&self) -> Option<&str> {
+        match self {
+            Self::Assumed {
+                because: Unread::Refused(because) | Unread::Invalid(because),
+                ..
+            } => Some(because),
+            _ => None,
+        }
+    }
+
     /// As the access model takes them.
     pub fn known(&self) -> Option<&[String]> {
         match self {
@@ -45,7 +76,12 @@ impl Units {
     }
 
     /// What is judged when the content is not known.
-    pub fn assumed(facts: &Facts, resource: &ResourceId, wanted: &[String], because: &str) -> Self {
+    pub fn assumed(
+        facts: &Facts,
+        resource: &ResourceId,
+        wanted: &[String],
+        because: Unread,
+    ) -> Self {
         let asset = facts.own_asset(resource).ok();
         let opened = asset
             .map(|a| a.payload.units.as_slice())
@@ -78,7 +114,7 @@ impl Units {
         }
         Self::Assumed {
             units: units.into_iter().chain([rest]).collect(),
-            because: because.to_owned(),
+            because,
         }
     }
 }
@@ -86,22 +122,23 @@ impl Units {
 /// The fields of an asset whose content is among files.
 ///
 /// # Errors
-/// Why they are not known, as the end of a sentence.
+/// Why they are not known.
 pub fn of_files(
     namespace: &Namespace,
     content: Option<&Content>,
     opened: &[String],
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<String>, Unread> {
+    let elsewhere = |because: &str| Unread::Elsewhere(because.to_owned());
     let Some(Content {
         secret, config_map, ..
     }) = content
     else {
-        return Err("it has no content of its own".to_owned());
+        return Err(elsewhere("it has no content of its own"));
     };
     let (kind, reference) = match (secret, config_map) {
         (Some(key), _) => ("Secret", key),
         (None, Some(key)) => ("ConfigMap", key),
-        (None, None) => return Err("programs write it through the local API".to_owned()),
+        (None, None) => return Err(elsewhere("programs write it through the local API")),
     };
     let name = &reference.name;
     let keyed = namespace
@@ -113,21 +150,22 @@ pub fn of_files(
             }
             _ => None,
         });
-    let keyed: &Keyed = keyed.ok_or_else(|| format!("{kind} {name} is not among the files"))?;
+    let keyed: &Keyed =
+        keyed.ok_or_else(|| elsewhere(&format!("{kind} {name} is not among the files")))?;
     if keyed.labels.get(CONTENT_LABEL).map(String::as_str) != Some("true") {
-        return Err(format!(
+        return Err(Unread::Refused(format!(
             "{kind} {name} has no label {CONTENT_LABEL}: \"true\", so nodes do not take it"
-        ));
+        )));
     }
     let key = &reference.key;
     let bytes = keyed
         .data
         .get(key)
-        .ok_or_else(|| format!("{kind} {name} has no key {key}"))?;
+        .ok_or_else(|| Unread::Refused(format!("{kind} {name} has no key {key}")))?;
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(members)) => Ok(units_of(&members, opened)),
-        _ => Err(format!(
+        _ => Err(Unread::Invalid(format!(
             "key {key} of {kind} {name} is no JSON object, so nodes do not take it"
-        )),
+        ))),
     }
 }

@@ -81,13 +81,14 @@ pub enum Verdict {
     Granted,
     /// It may not.
     Refused,
-    /// It may by the manifests, and the node also asks what it had before it went back in time.
+    /// It may by the manifests; the node also asks what it had before it went back in time, or takes no
+    /// such content.
     Undecided,
 }
 
 impl Verdict {
-    fn of(is_granted: bool, is_rolled_back: bool) -> Self {
-        match (is_granted, is_rolled_back) {
+    fn of(is_granted: bool, is_in_doubt: bool) -> Self {
+        match (is_granted, is_in_doubt) {
             (true, false) => Self::Granted,
             (true, true) => Self::Undecided,
             // What one of the two does not grant is granted by neither together.
@@ -179,7 +180,11 @@ impl Report {
             (None, Some(refusal), Some(facts)) => {
                 sentence::refusal(world, facts, explanation, refusal)
             }
-            _ => rolled_back.map(undecided).unwrap_or_default(),
+            _ => {
+                let unusable = || units.unusable().map(without_content);
+                let doubt = rolled_back.map(undecided).or_else(unusable);
+                doubt.unwrap_or_default()
+            }
         };
         let granted = access
             .map(|access| access.units.as_slice())
@@ -200,7 +205,10 @@ impl Report {
             },
             purpose: asked.purpose.clone(),
             wanted: asked.wanted.clone(),
-            verdict: Verdict::of(explanation.is_granted(), rolled_back.is_some()),
+            verdict: Verdict::of(
+                explanation.is_granted(),
+                rolled_back.is_some() || units.unusable().is_some(),
+            ),
             reason: match no_session {
                 Some(_) => Some(NO_VALID_KEY),
                 None => refusal.map(|refusal| reason_word(refusal.reason)),
@@ -439,13 +447,24 @@ fn undecided(said: &str) -> Told {
     }
 }
 
+/// What is granted by the manifests while nodes do not take the content.
+fn without_content(because: &str) -> Told {
+    Told {
+        why: format!(
+            "the manifests grant it, and {because}: what is served is the version before, if this node had one"
+        ),
+        cure: "mend the content".to_owned(),
+    }
+}
+
 /// What only the running node knows, and what a request must pass before policies are asked.
 fn depends(world: &World, explanation: &Explanation, rolled_back: Option<&str>) -> Vec<String> {
     let asked = &explanation.asked;
     let mut depends = Vec::new();
     if let Units::Assumed { because, .. } = &explanation.units {
         depends.push(format!(
-            "which fields the content has: not known here, because {because}"
+            "which fields the content has: not known here, because {}",
+            because.because()
         ));
     }
     depends.push(match (rolled_back, explanation.is_granted()) {

@@ -47,10 +47,16 @@ impl Checker {
 
     /// What of an edit breaks a rule about edits.
     pub fn check_change(&self, old: &Object, new: &Object) -> Vec<Finding> {
+        let before = spec(&old.manifest);
+        before.map_or_else(Vec::new, |before| self.check_change_of(&before, new))
+    }
+
+    /// The same of an edit of what a cluster holds, `before` as [`seen`] gives it.
+    pub fn check_change_of(&self, before: &Value, new: &Object) -> Vec<Finding> {
         let Some(checks) = self.kinds.get(&new.id.kind) else {
             return Vec::new();
         };
-        let (Some(before), Some(after)) = (spec(&old.manifest), spec(&new.manifest)) else {
+        let Some(after) = spec(&new.manifest) else {
             return Vec::new();
         };
         let document = Document {
@@ -62,19 +68,20 @@ impl Checker {
             namespace: new.id.namespace.clone(),
             name: new.id.name.clone(),
         };
-        rule::check_change(&document, checks, &before)
+        rule::check_change(&document, checks, before)
     }
 }
 
-/// The object as the rules see it.
+/// An object with this spec as the rules see it.
+pub fn seen(spec: &impl Serialize) -> Option<Value> {
+    Some(json!({"spec": serde_json::to_value(spec).ok()?}))
+}
+
 fn spec(manifest: &Manifest) -> Option<Value> {
-    fn wrap(spec: &impl Serialize) -> Option<Value> {
-        Some(json!({"spec": serde_json::to_value(spec).ok()?}))
-    }
     match manifest {
-        Manifest::PeerOrganization(object) => wrap(&object.spec),
-        Manifest::SharedAsset(object) => wrap(&object.spec),
-        Manifest::SharingPolicy(object) => wrap(&object.spec),
+        Manifest::PeerOrganization(object) => seen(&object.spec),
+        Manifest::SharedAsset(object) => seen(&object.spec),
+        Manifest::SharingPolicy(object) => seen(&object.spec),
         Manifest::Secret(_) | Manifest::ConfigMap(_) => None,
     }
 }

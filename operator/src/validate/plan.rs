@@ -6,7 +6,9 @@ use finp2p_crds::condition::{Condition, Truth, reasons, types};
 use finp2p_crds::peer_organization::{ApiVerb, Role};
 use jiff::Timestamp;
 
+use super::content;
 use super::elsewhere::{self, Absent};
+use crate::diff::world::facts;
 use crate::finding::Finding;
 use crate::manifest::folder::is_local_organization;
 use crate::manifest::{Folder, Manifest, Namespace, Object};
@@ -93,6 +95,12 @@ fn namespace_findings(namespace: &Namespace, claims: &[Claim], now: Timestamp) -
                 finding(namespace, &validated, object, condition)
             });
     findings.extend(told);
+    let facts = facts(&plan);
+    findings.extend(
+        facts
+            .iter()
+            .flat_map(|facts| content::check(namespace, facts)),
+    );
     findings
 }
 
@@ -159,7 +167,8 @@ fn warn(
     )
 }
 
-fn written<'n>(namespace: &'n Namespace, kind: &str, name: &str) -> Option<&'n Object> {
+/// The manifest of an object.
+pub fn written<'n>(namespace: &'n Namespace, kind: &str, name: &str) -> Option<&'n Object> {
     let mut objects = namespace.objects.iter();
     objects.find(|object| object.id.kind == kind && object.id.name == name)
 }
@@ -331,7 +340,7 @@ fn cure_of_asset(validated: &Validated<'_>, name: &str) -> Option<String> {
 }
 
 /// Where in the object the mistake is, as a JSON Pointer: as near as the reason tells.
-fn field(object: &Object, reason: &str, message: &str) -> String {
+pub fn field(object: &Object, reason: &str, message: &str) -> String {
     let own_id = |is_written: bool, field: &str| match is_written {
         true => format!("/spec/{field}"),
         false => "/metadata/name".to_owned(),

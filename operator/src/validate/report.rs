@@ -68,11 +68,14 @@ impl Report {
         for finding in &self.findings {
             line(&mut text, finding);
         }
-        for namespace in self.unplanned.iter().filter(|name| !name.is_empty()) {
+        for namespace in &self.unplanned {
+            let whose = match namespace.as_str() {
+                "" => "objects without a namespace".to_owned(),
+                named => printable(named),
+            };
             let _ = writeln!(
                 text,
-                "{}: no local organization here, so what its objects name was not looked up",
-                printable(namespace)
+                "{whose}: no local organization here, so what they name was not looked up"
             );
         }
         let summary = match (self.errors, self.warnings) {

@@ -142,6 +142,30 @@ fn explain_without_the_content_says_what_only_the_node_knows() {
 }
 
 #[test]
+fn what_no_node_takes_is_undecided() {
+    let banks = Banks::new();
+    let bond = std::fs::read_to_string(banks.path("new/bank-a/bond.yaml")).unwrap();
+    for (was, is, why) in [
+        ("\"isin\":", "\"isin\"", "is no JSON object"),
+        (
+            "sharing.finp2p.io/content: \"true\"",
+            "other: \"true\"",
+            "has no label",
+        ),
+    ] {
+        assert!(bond.contains(was), "{bond}");
+        banks.write("new", "bank-a/bond.yaml", &bond.replacen(was, is, 1));
+        let (code, said) = explained(&banks, &["--unit", "/terms/coupon"]);
+        assert_eq!(code, Some(3), "{said}");
+        assert!(
+            said.starts_with("undecided: ") && said.contains(why),
+            "{said}"
+        );
+        assert!(said.contains("the version before"), "{said}");
+    }
+}
+
+#[test]
 fn explain_asks_where_the_decision_is_made() {
     let banks = Banks::new();
     let output = banks.explain(&["--requester", "bank-b", "--resource", "bank-z:102:X"]);

@@ -176,7 +176,7 @@ impl FieldCheck {
                 if fields.is_empty() {
                     continue; // a version that came meanwhile: it is looked at next
                 }
-                let why = why(&fields, &units);
+                let why = access::why_unknown(&fields, &units);
                 let fields = fields.join(", ");
                 if of_policy {
                     let row = row_of_policy(&policy.name, &asset.name, &fields, &why);
@@ -281,38 +281,6 @@ fn opens_nothing(
     policy.fields.is_some()
         && access::selects_asset(policy, asset)
         && units().is_some_and(|units| !access::fields_unknown(policy, &units).is_empty())
-}
-
-/// Why pointers open nothing, and the cure. What lies below a unit may be in the content, and is opened
-/// with the whole unit or not at all.
-fn why(fields: &[&str], units: &[String]) -> String {
-    let closed = |field: &&str| {
-        units
-            .iter()
-            .find(|unit| access::is_at_or_below(field, unit))
-    };
-    let (below, missing): (Vec<&str>, Vec<&str>) =
-        fields.iter().partition(|field| closed(field).is_some());
-    let mut said = Vec::new();
-    if !missing.is_empty() {
-        said.push(format!(
-            "there is no field {}, mend the pointer",
-            missing.join(", ")
-        ));
-    }
-    if !below.is_empty() {
-        let units: BTreeSet<&str> = below
-            .iter()
-            .filter_map(closed)
-            .map(String::as_str)
-            .collect();
-        let units = Vec::from_iter(units).join(", ");
-        said.push(format!(
-            "{} is no unit, because {units} is one as a whole: if that is an object, units: [{units}] of the asset opens its members one by one",
-            below.join(", ")
-        ));
-    }
-    said.join("; ")
 }
 
 fn row_of_policy(policy: &str, asset: &str, fields: &str, why: &str) -> Exception {

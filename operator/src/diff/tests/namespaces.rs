@@ -208,7 +208,7 @@ fn what_a_cluster_refuses_leaves_there_what_is_there_and_is_told_so() {
     let unknown = broken.replace("name: terms", "name: other");
     let new = read(&[BANK_A, BANK_B, BOND, &broken, &unknown]);
     let said = |prune: bool| {
-        let after = applied(&there, &new, prune, now()).unwrap();
+        let after = applied(&checker, &there, &new, prune, now()).unwrap();
         let mut found = namespaces(&[live(&there, now())], &after.worlds, now()).unwrap();
         found.refused.extend(after.refused);
         Report::new(found, now()).text()
@@ -232,4 +232,39 @@ fn what_a_cluster_refuses_leaves_there_what_is_there_and_is_told_so() {
         "{text}"
     );
     assert!(!text.contains("stays"), "{text}");
+}
+
+#[test]
+fn what_a_cluster_does_not_let_be_changed_is_refused_and_kept() {
+    let checker = Checker::new().unwrap();
+    let read = |objects: &[&str]| {
+        let text: Vec<String> = objects.iter().map(|o| format!("{HEAD}{o}\n")).collect();
+        checker.read_paths(&["-".into()], text.join("---\n").as_bytes())
+    };
+    let cluster = read(&[BANK_A, BANK_B, BOND, POLICY]);
+    let there = Live {
+        namespace: "bank-a".to_owned(),
+        objects: Objects::of(&cluster.namespaces[0]),
+        sources_known: true,
+    };
+    let said = |new: &[&str]| {
+        let after = applied(&checker, &there, &read(new), false, now()).unwrap();
+        let mut found = namespaces(&[live(&there, now())], &after.worlds, now()).unwrap();
+        found.refused.extend(after.refused);
+        Report::new(found, now()).text()
+    };
+    let other_id = BOND.replace("spec: {", "spec: {assetId: other, ");
+    assert_ne!(other_id, BOND);
+    let text = said(&[BANK_A, BANK_B, &other_id, POLICY]);
+    assert!(
+        text.starts_with("access gained: nothing; lost: nothing\n"),
+        "{text}"
+    );
+    let (_, kept) = text
+        .split_once("so what the cluster holds under its name stays")
+        .unwrap();
+    assert!(
+        kept.contains("bank-a/bond") && kept.contains("immutable"),
+        "{text}"
+    );
 }

@@ -89,9 +89,16 @@ fn what_is_before_the_mark_that_the_node_keeps_is_not_named() {
     };
     let long = edit(&mut scene, "equities");
     let middle = long.mark(long.sequence - 1).map(str::to_owned);
+    let mut silent = scene.clone();
     keeps(&mut scene, middle.as_deref());
     assert!(scene.plan().is_idle(), "a report alone writes nothing");
     let next = edit(&mut scene, "bonds");
+    let untold = edit(&mut silent, "bonds");
+    assert_eq!(
+        next.lineage.last(),
+        untold.lineage.last(),
+        "what is named is in no mark"
+    );
     assert_eq!(next.lineage.len(), 3, "the one it keeps and two since");
     assert_eq!(next.mark(long.sequence - 1), middle.as_deref());
     assert_eq!(next.mark(long.sequence), long.mark(long.sequence));
@@ -197,4 +204,21 @@ fn a_sequence_that_is_asked_for_again_over_other_entries_has_another_mark() {
     // Nothing but the annotation was planned: no slice is written with it.
     assert_eq!(with.slices, without.slices);
     assert_ne!(with.lineage, without.lineage);
+}
+
+#[test]
+fn what_a_person_asked_for_stems_from_nothing() {
+    let (mut scene, _) = at_rest();
+    // Another past of the same configuration.
+    let mut other = scene.clone();
+    let previous = other.inputs.previous.as_mut().unwrap();
+    let there = previous.root.spec.root.as_mut().unwrap();
+    there.lineage = vec!["0123456789abcdef".to_owned()];
+    let [one, other] = [&mut scene, &mut other].map(|scene| {
+        scene.edit_organization("local", |o| {
+            o.metadata.annotations = Some(labels(&[("sharing.finp2p.io/sequence", "90")]));
+        });
+        root(&scene.plan()).clone()
+    });
+    assert_eq!(one, other);
 }

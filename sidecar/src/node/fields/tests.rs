@@ -139,7 +139,7 @@ fn from_scratch(facts: &Facts, units: Units<'_>, rows_max: usize) -> Vec<Excepti
             if fields.is_empty() {
                 continue;
             }
-            let why = why(&fields, &units);
+            let why = access::why_unknown(&fields, &units);
             let fields = fields.join(", ");
             if policies.len() < rows_max || policies.contains_key(policy) {
                 let row = row_of_policy(policy, &asset.name, &fields, &why);
@@ -248,29 +248,6 @@ fn each_way_to_overlook_an_edit_is_noticed() {
             TestRunner::new_with_rng(config, rng).run(&some_edits(), |edits| follow(&edits, fault));
         assert!(noticed.is_err(), "{fault:?} is not noticed");
     }
-}
-
-#[test]
-fn a_pointer_below_a_unit_is_told_apart_from_one_that_leads_nowhere() {
-    let units = ["/isin", "/settlement", "/terms/coupon"].map(str::to_owned);
-    let nowhere = why(&["/ghost", "/settlements"], &units);
-    assert_eq!(
-        nowhere,
-        "there is no field /ghost, /settlements, mend the pointer"
-    );
-    let below = why(&["/settlement/place"], &units);
-    assert!(below.contains("/settlement/place is no unit"), "{below}");
-    assert!(
-        below.contains("units: [/settlement] of the asset opens"),
-        "{below}"
-    );
-    assert!(!below.contains("there is no field"), "{below}");
-    let both = why(&["/settlement/place", "/settlement/date", "/ghost"], &units);
-    assert!(
-        both.contains("no field /ghost, mend the pointer; "),
-        "{both}"
-    );
-    assert!(both.contains("units: [/settlement] of"), "{both}");
 }
 
 /// A thousand policies over ten thousand assets, at rest, with nothing found.
