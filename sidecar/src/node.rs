@@ -256,9 +256,7 @@ impl Node {
             return;
         }
         let draft = self.draft(now, peers);
-        if let Err(error) = self.report.take(draft) {
-            tracing::warn!(%error, "the report cannot be written: the operator does not see this node");
-        }
+        self.report.take(draft);
     }
 
     /// The node's one report.
