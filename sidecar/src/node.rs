@@ -213,7 +213,7 @@ impl Node {
     }
 
     /// Why the volume does not take what must be written before anything is answered.
-    fn volume_trouble(&self) -> Option<String> {
+    pub(crate) fn volume_trouble(&self) -> Option<String> {
         if let Some(error) = self.audit.trouble() {
             return Some(format!("nothing is answered without its audit: {error}"));
         }

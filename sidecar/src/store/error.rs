@@ -202,11 +202,20 @@ pub enum StoreError {
     /// The store has stopped after a failure.
     #[error(
         "the store has stopped accepting writes because it could not {step}: what was not \
-         acknowledged is to be taken as lost; mend the volume (space, health) and restart the node"
+         acknowledged is to be taken as lost; {}",
+        if *full {
+            "the disk is full: make room on the volume (a quota counts, too), and the node then \
+             starts anew by itself"
+        } else {
+            "look after the health of the volume and restart the node"
+        }
     )]
     Stopped {
         /// The step that failed first.
         step: &'static str,
+        /// Whether it failed because the disk was full: then the node ends by itself once there is
+        /// room, to be started again.
+        full: bool,
     },
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes")]
