@@ -202,10 +202,14 @@ impl Audit {
     }
 
     /// Writes one entry and returns when it survives a power cut. Concurrent callers share a sync.
+    /// A log that failed is looked at first: such entries are few, and what they tell has happened.
     ///
     /// # Errors
     /// As [`Audit::append`].
     pub fn append_durable(&self, entry: &Entry) -> Result<Position, AuditError> {
+        if self.trouble().is_some() {
+            self.check()?;
+        }
         let position = self.append(entry)?;
         self.sync_to(position.index)?;
         Ok(position)
