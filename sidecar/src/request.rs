@@ -29,11 +29,11 @@
 //! | 15 | the store has not stopped; written to the audit; configuration the same as at 4, else back to 4 | 2002 | signed | – |
 //!
 //! Rows 9 to 14 are per item of a fetch. A policy with `advertise: false` turns what fails at 11
-//! to 13 into 7104. Whether the store has stopped is looked at first of these, before it is read.
-//! For a hello, row 0 comes after 1 and the shape of 2, because it needs what the
-//! hello says; nobody is named in a count before it has passed. An unsigned refusal is a hint:
-//! every refusal carries the reference by which both sides find it, and those that are written
-//! carry the true reason there.
+//! to 13 into 7104. Whether the store has stopped is looked at before row 9, where nothing was read
+//! yet. For a hello, row 0 comes after 1 and the shape of 2, because it needs what the hello says;
+//! nobody is named in a count before it has passed. An unsigned refusal is a hint: every refusal
+//! carries the reference by which both sides find it, and those that are written carry the true
+//! reason there.
 //!
 //! # Data flow
 //! ```text
