@@ -92,7 +92,8 @@ pub enum AuditError {
     /// An entry could not be put into words.
     #[error("an audit entry cannot be encoded")]
     Encode,
-    /// The disk did not take an entry. Nothing of it is in the log; later entries may succeed.
+    /// The disk did not take an entry. Nothing of it is in the log; entries are taken again once
+    /// [`Audit::check`] finds that the disk takes them.
     #[error("the audit log could not be written: free space on the volume; no restart is needed")]
     Write {
         /// Why it failed.

@@ -216,7 +216,7 @@ impl Node {
     }
 
     /// Why the volume does not take what must be written before anything is answered.
-    fn volume_trouble(&self) -> Option<String> {
+    pub(crate) fn volume_trouble(&self) -> Option<String> {
         if let Some(error) = self.audit.trouble() {
             return Some(format!("nothing is answered without its audit: {error}"));
         }
@@ -259,9 +259,7 @@ impl Node {
             return;
         }
         let draft = self.draft(now, peers);
-        if let Err(error) = self.report.take(draft) {
-            tracing::warn!(%error, "the report cannot be written: the operator does not see this node");
-        }
+        self.report.take(draft);
     }
 
     /// The node's one report.

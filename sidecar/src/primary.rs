@@ -99,6 +99,12 @@ impl Primary {
         }
     }
 
+    /// Whether the store has stopped. Touches no disk.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.store.trouble().is_some()
+    }
+
     /// The current version of a resource, as issued.
     ///
     /// # Errors

@@ -26,13 +26,14 @@
 //! | 12 | credentials: none yet, policies that ask for them grant nothing | | | |
 //! | 13 | there is a record | 1100 | signed | entry |
 //! | 14 | the store gives it; it fits | 2202, 9001 | signed | entry |
-//! | 15 | written to the audit; configuration the same as at 4, else back to 4 | 2002 | signed | – |
+//! | 15 | the store has not stopped; written to the audit; configuration the same as at 4, else back to 4 | 2002 | signed | – |
 //!
 //! Rows 9 to 14 are per item of a fetch. A policy with `advertise: false` turns what fails at 11
-//! to 13 into 7104. For a hello, row 0 comes after 1 and the shape of 2, because it needs what the
-//! hello says; nobody is named in a count before it has passed. An unsigned refusal is a hint:
-//! every refusal carries the reference by which both sides find it, and those that are written
-//! carry the true reason there.
+//! to 13 into 7104. Whether the store has stopped is looked at before row 9, where nothing was read
+//! yet. For a hello, row 0 comes after 1 and the shape of 2, because it needs what the hello says;
+//! nobody is named in a count before it has passed. An unsigned refusal is a hint: every refusal
+//! carries the reference by which both sides find it, and those that are written carry the true
+//! reason there.
 //!
 //! # Data flow
 //! ```text

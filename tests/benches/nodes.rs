@@ -147,6 +147,10 @@ impl Records for Kept {
             .map(|record| record.map(|record| StoredRecord { version: 1, record }))
             .map_err(|e| failed(Box::new(e)))
     }
+
+    fn have_stopped(&self) -> bool {
+        self.0.trouble().is_some()
+    }
 }
 
 struct Echo(Vec<u8>);

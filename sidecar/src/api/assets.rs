@@ -6,7 +6,7 @@ pub(super) mod write;
 use std::sync::Arc;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -153,7 +153,7 @@ fn listed(api: &Api, caller: &Caller, after: Option<&str>) -> Result<Assets, Pro
     params(("assetId" = String, Path, description = "The asset's id, without organization and type", example = "ZZGREEN20318")),
     responses(
         (status = 200, description = "The current version", body = AssetWithData, headers(("ETag" = String, description = "The version's hash, in quotes"))),
-        (status = 400, description = "Not an asset id", body = Problem, content_type = PROBLEM_JSON),
+        (status = 400, description = "Not an asset id, or with a query", body = Problem, content_type = PROBLEM_JSON),
         (status = 404, description = "No such asset, or it has no content yet", body = Problem, content_type = PROBLEM_JSON),
         (status = 500, description = "The private store does not give it", body = Problem, content_type = PROBLEM_JSON),
     ),
@@ -162,11 +162,13 @@ pub(super) async fn read(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
+    RawQuery(given): RawQuery,
 ) -> Result<Response, Problem> {
     let asking = caller.clone();
     let (hash, asset) = blocking(&caller, move || {
         let mut finding = Finding::default();
-        let read = opened(&api, &asking, id.as_deref().ok(), &mut finding);
+        let read = no_query(&asking, given.as_deref())
+            .and_then(|()| opened(&api, &asking, id.as_deref().ok(), &mut finding));
         settle(&api, &asking, finding, read)
     })
     .await?;
@@ -254,6 +256,14 @@ fn unknown(caller: &Caller) -> Problem {
         .saying(
             "This organization has no asset with that id: apply a SharedAsset with content first.",
         )
+}
+
+/// A member of a query that does nothing would be taken for one that does.
+fn no_query(caller: &Caller, given: Option<&str>) -> Result<(), Problem> {
+    given
+        .is_none_or(str::is_empty)
+        .then_some(())
+        .ok_or_else(|| query(caller))
 }
 
 fn query(caller: &Caller) -> Problem {

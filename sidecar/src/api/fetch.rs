@@ -172,9 +172,13 @@ fn bounded(caller: &Caller, request: FetchRequest) -> Result<FetchRequest, Probl
         ));
     }
     if let Some(purpose) = &request.purpose
-        && (purpose.is_empty() || purpose.len() > PURPOSE_MAX_BYTES)
+        && (purpose.is_empty()
+            || purpose.len() > PURPOSE_MAX_BYTES
+            || purpose.contains(char::is_control))
     {
-        return malformed(format!("`purpose` takes 1 to {PURPOSE_MAX_BYTES} bytes."));
+        return malformed(format!(
+            "`purpose` takes 1 to {PURPOSE_MAX_BYTES} bytes without line ends and other control characters."
+        ));
     }
     if let Err(error) = request.resource.parse::<finp2p_crds::ResourceId>() {
         return malformed(format!("`resource` is no resource id: {error}."));

@@ -258,6 +258,10 @@ fn permitted(api: &Api, caller: &Caller) -> Result<(), Problem> {
     if standing.age == Age::Stale && caller.route.access != Access::Client {
         return Err(missing(api, caller));
     }
+    // Nor what a volume says that does not take what must be kept.
+    if api.local.node.volume_trouble().is_some() && caller.route.access != Access::Client {
+        return Err(missing(api, caller));
+    }
     Ok(())
 }
 

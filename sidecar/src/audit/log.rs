@@ -68,7 +68,8 @@ struct Writer {
     /// Last entry that is known to be on disk.
     synced: u64,
     stopped: Option<&'static str>,
-    /// Why the disk did not take what was last tried.
+    /// Why the disk did not take what was last tried. Until [`Audit::check`] finds that it does,
+    /// nothing is tried: the last block of a file has room on a full disk, too.
     failing: Option<AuditError>,
 }
 
@@ -80,6 +81,12 @@ impl Writer {
     fn going(&self) -> Result<(), AuditError> {
         self.stopped
             .map_or(Ok(()), |step| Err(AuditError::Stopped { step }))
+    }
+
+    /// Whether an entry may be tried.
+    fn takes(&self) -> Result<(), AuditError> {
+        self.going()?;
+        self.failing.clone().map_or(Ok(()), Err)
     }
 
     /// Remembers how an attempt went, and says so when that is another than before: without an
@@ -156,7 +163,8 @@ impl Audit {
     ///
     /// # Errors
     /// [`AuditError::Write`] when the disk did not take it (it is not in the log, and the answer
-    /// must be "unavailable"), [`AuditError::TooLong`], [`AuditError::Stopped`].
+    /// must be "unavailable"), or did not take what was tried before: then [`Audit::check`] must
+    /// succeed first. [`AuditError::TooLong`], [`AuditError::Stopped`].
     pub fn append(&self, entry: &Entry) -> Result<Position, AuditError> {
         self.append_all(std::slice::from_ref(entry))
     }
@@ -169,7 +177,7 @@ impl Audit {
     pub fn append_all(&self, entries: &[Entry]) -> Result<Position, AuditError> {
         let (position, unsynced) = {
             let mut writer = self.writer();
-            writer.going()?;
+            writer.takes()?;
             let mut walk = writer.walk.clone();
             let mut lines = Vec::new();
             for entry in entries {
@@ -194,10 +202,14 @@ impl Audit {
     }
 
     /// Writes one entry and returns when it survives a power cut. Concurrent callers share a sync.
+    /// A log that failed is looked at first: such entries are few, and what they tell has happened.
     ///
     /// # Errors
     /// As [`Audit::append`].
     pub fn append_durable(&self, entry: &Entry) -> Result<Position, AuditError> {
+        if self.trouble().is_some() {
+            self.check()?;
+        }
         let position = self.append(entry)?;
         self.sync_to(position.index)?;
         Ok(position)
@@ -221,8 +233,8 @@ impl Audit {
     }
 
     /// Looks whether the disk would take an entry, so that [`Audit::trouble`] is true of a node
-    /// that nobody asks anything: it is not ready, and is not asked because it is not ready. Call
-    /// it every few seconds.
+    /// that nobody asks anything: it is not ready, and is not asked because it is not ready. A log
+    /// that failed takes entries again once this succeeds. Call it every few seconds.
     ///
     /// # Errors
     /// [`AuditError::Write`]; [`AuditError::Stopped`] when the file of the log was deleted.

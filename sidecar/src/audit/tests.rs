@@ -308,6 +308,7 @@ fn a_long_text_is_recorded_as_its_digest_and_a_long_entry_refused() {
 #[derive(Default)]
 struct BadDisk {
     full: AtomicBool,
+    no_new_block: AtomicBool,
     sync_fails: AtomicBool,
     syncs: AtomicU64,
 }
@@ -323,7 +324,7 @@ impl Disk for Arc<BadDisk> {
     }
 
     fn try_write(&self, dir: &Path) -> io::Result<()> {
-        if self.full.load(SeqCst) {
+        if self.full.load(SeqCst) || self.no_new_block.load(SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         RealDisk.try_write(dir)
@@ -350,6 +351,7 @@ fn a_full_disk_refuses_the_entry_and_recovers_without_a_restart() {
         assert!(matches!(refused, Err(AuditError::Write { .. })));
     }
     disk.full.store(false, SeqCst);
+    // A durable entry looks by itself whether there is room.
     let position = audit.append_durable(&decision("after")).unwrap();
     assert_eq!(position.index, 2);
     let summary = verify(dir.path()).unwrap();
@@ -372,16 +374,38 @@ fn the_log_knows_that_it_cannot_be_written_and_when_it_can_again() {
     disk.full.store(false, SeqCst);
     audit.check().unwrap();
     assert!(audit.trouble().is_none());
-    // An entry notices it too, either way.
+    audit.append(&decision("written")).unwrap();
+    // An entry notices it too.
     disk.full.store(true, SeqCst);
     audit.append(&decision("refused")).unwrap_err();
     assert!(audit.trouble().is_some());
     disk.full.store(false, SeqCst);
+    audit.check().unwrap();
     audit.append(&decision("written")).unwrap();
-    assert!(audit.trouble().is_none());
     // To look leaves nothing behind.
     let files: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
     assert_eq!(files.len(), 2, "{files:?}");
+}
+
+#[test]
+fn a_full_disk_takes_no_entry_although_its_last_block_has_room() {
+    let dir = TempDir::new().unwrap();
+    let disk = Arc::new(BadDisk::default());
+    let audit = small_segments(dir.path(), Box::new(disk.clone()));
+    audit.append(&decision("before")).unwrap();
+    // No new block is to be had, and what stands in the last one can grow.
+    disk.no_new_block.store(true, SeqCst);
+    audit.check().unwrap_err();
+    for _ in 0..3 {
+        let refused = audit.append(&decision("would fit"));
+        assert!(matches!(refused, Err(AuditError::Write { .. })));
+        assert!(audit.trouble().is_some());
+    }
+    disk.no_new_block.store(false, SeqCst);
+    audit.append(&decision("nobody looked yet")).unwrap_err();
+    audit.check().unwrap();
+    assert_eq!(audit.append(&decision("after")).unwrap().index, 2);
+    assert_eq!(verify(dir.path()).unwrap().entries, 2);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::config::{Applied, Standing};
 
 /// Why the report could not be written.
 #[derive(Debug, thiserror::Error)]
-pub enum ReportError {
+enum ReportError {
     /// It has no YAML form.
     #[error("the report has no YAML form")]
     Encode(#[source] serde_yaml::Error),
@@ -39,11 +39,9 @@ pub enum ReportError {
 
 /// Where the report goes.
 pub trait Report: fmt::Debug + Send + Sync {
-    /// Takes the report; called at every look, so that what it said before costs nothing.
-    ///
-    /// # Errors
-    /// [`ReportError`]; it is given again.
-    fn take(&self, draft: Draft) -> Result<(), ReportError>;
+    /// Takes the report; called at every look, so that what it said before costs nothing. Whoever
+    /// cannot bring it says so in the log, once until it can.
+    fn take(&self, draft: Draft);
 }
 
 /// A report before it is known how much of it there is room for.
@@ -105,7 +103,14 @@ impl Draft {
 #[derive(Debug)]
 pub struct ReportFile {
     path: PathBuf,
-    last: Mutex<Option<Draft>>,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    written: Option<Draft>,
+    /// The file could not be written since, which was said.
+    failing: bool,
 }
 
 impl ReportFile {
@@ -117,22 +122,37 @@ impl ReportFile {
             last: Mutex::default(),
         }
     }
-}
 
-impl Report for ReportFile {
-    fn take(&self, draft: Draft) -> Result<(), ReportError> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.as_ref() == Some(&draft) {
-            return Ok(());
-        }
+    fn write(&self, draft: &Draft) -> Result<(), ReportError> {
         let status = draft.clone().into_status();
         let text = serde_yaml::to_string(&status).map_err(ReportError::Encode)?;
         replace(&self.path, text.as_bytes()).map_err(|source| ReportError::Write {
             path: self.path.clone(),
             source,
-        })?;
-        *last = Some(draft);
-        Ok(())
+        })
+    }
+}
+
+impl Report for ReportFile {
+    fn take(&self, draft: Draft) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.written.as_ref() == Some(&draft) {
+            return;
+        }
+        match self.write(&draft) {
+            Ok(()) => {
+                last.written = Some(draft);
+                if std::mem::take(&mut last.failing) {
+                    tracing::info!("the report is written again");
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut last.failing, true) {
+                    let source = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(%error, source, "the report cannot be written: the operator does not see this node");
+                }
+            }
+        }
     }
 }
 
@@ -279,6 +299,54 @@ mod tests {
         assert_eq!(rows_of(drafted(101, 0)), (100, not_told(2)));
         assert_eq!(rows_of(drafted(100, 900)), (100, not_told(901)));
         assert_eq!(rows_of(drafted(3, 1)), (4, not_told(1)));
+    }
+
+    /// Lines of the log.
+    #[derive(Clone, Default)]
+    struct Log(std::sync::Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        fn lines_with(&self, words: &str) -> usize {
+            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            text.lines().filter(|line| line.contains(words)).count()
+        }
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_written_is_told_once_until_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = folder.path().join("there");
+        let report = ReportFile::new(there.join("report.yaml"));
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        let (fails, again) = ("cannot be written", "written again");
+        tracing::subscriber::with_default(subscriber.finish(), || {
+            for round in 1..=2 {
+                for rows in 0..20 {
+                    report.take(drafted(rows, 0));
+                }
+                assert_eq!(log.lines_with(fails), round);
+                assert_eq!(log.lines_with(again), round - 1);
+                std::fs::create_dir(&there).unwrap();
+                for rows in 0..20 {
+                    report.take(drafted(rows, 0));
+                }
+                assert_eq!(log.lines_with(again), round);
+                std::fs::remove_dir_all(&there).unwrap();
+            }
+        });
     }
 
     #[test]

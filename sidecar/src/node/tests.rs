@@ -45,7 +45,8 @@ impl Store for Stopping {
 
     fn trouble(&self) -> Option<StoreError> {
         let stopped = self.stopped.load(SeqCst);
-        stopped.then_some(StoreError::Stopped { step: "write rows" })
+        let (step, full) = ("write rows", true);
+        stopped.then_some(StoreError::Stopped { step, full })
     }
 
     fn wants_restart(&self) -> bool {

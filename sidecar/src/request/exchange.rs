@@ -21,6 +21,9 @@ use crate::session::Session;
 /// second and a store that takes a second would need two.
 const DECISIONS_MAX: usize = 4;
 
+/// Why a node whose store takes nothing any more answers nobody.
+pub(super) const STORE_STOPPED: &str = "the private store has stopped";
+
 /// Answers a request.
 pub(super) fn answer(
     responder: &Responder,
@@ -55,6 +58,17 @@ pub(super) fn answer(
         ..heading
     };
 
+    if responder.records.have_stopped() {
+        let exchange = Exchange {
+            responder,
+            arrival,
+            snapshot: &snapshot,
+            request,
+            heading: &heading,
+        };
+        // Row 15, before anything is read.
+        return exchange.unavailable(&Check::Volume.refuse(STORE_STOPPED));
+    }
     for _ in 0..DECISIONS_MAX {
         let heading = Heading {
             configuration: snapshot.set,
@@ -225,16 +239,20 @@ impl Exchange<'_> {
         let refused: Vec<Finding> = refused.cloned().collect();
         let entries = entries(self.heading, decided.findings);
         if self.responder.trail.record(&entries).is_err() {
-            let refusal = Check::Audit.refuse("audit");
-            self.tell(&[Finding::refused(&refusal)]);
-            self.responder
-                .count(self.arrival, Some(organization), &refusal);
-            return self.seal(Answer::Refused(Check::Audit.told()), &[]);
+            return self.unavailable(&Check::Audit.refuse("audit"));
         }
         self.tell(&refused);
         self.responder
             .settle(self.arrival, self.snapshot, organization, cost);
         self.seal(decided.answer, &decided.attachments)
+    }
+
+    /// A refusal that is signed and only counted.
+    fn unavailable(&self, refusal: &Refusal) -> Result<Vec<u8>, Stop> {
+        self.tell(&[Finding::refused(refusal)]);
+        let organization = Some(self.heading.organization);
+        self.responder.count(self.arrival, organization, refusal);
+        self.seal(Answer::Refused(refusal.check.told()), &[])
     }
 
     fn tell(&self, refused: &[Finding]) {

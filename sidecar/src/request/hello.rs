@@ -25,7 +25,7 @@ use super::refusal::{Check, Refusal};
 use super::snapshot::Snapshot;
 use super::trail::{Finding, Heading, entries};
 use super::trust::{self, Pinned};
-use super::{Responder, Stop, time};
+use super::{Responder, Stop, exchange, time};
 use crate::session::{Binding, SESSION_LIFE_S};
 
 /// What hellos are called in the audit.
@@ -238,7 +238,7 @@ struct Accepted<'a> {
     version: u64,
 }
 
-/// Everything held: the incarnation is remembered, the entry written, the session open, and only
+/// Everything held: the store has not stopped, the incarnation is remembered, the entry written, the session open, and only
 /// then the answer signed.
 fn accept(
     responder: &Responder,
@@ -249,6 +249,9 @@ fn accept(
 ) -> Result<Vec<u8>, Stop> {
     let organization = heading.organization;
     let unavailable = |detail| Stop::of(Check::Memory.refuse(detail), organization);
+    if responder.records.have_stopped() {
+        return Err(unavailable(exchange::STORE_STOPPED));
+    }
     responder
         .incarnations
         .raise(organization, accepted.incarnation)

@@ -26,6 +26,10 @@ pub trait Records: Send + Sync {
     /// # Errors
     /// [`Unreadable`].
     fn current(&self, resource: &ResourceId) -> Result<Option<StoredRecord>, Unreadable>;
+
+    /// Whether their store has stopped: then nobody is answered, also where they could still be
+    /// read. Touches no disk: it is asked at every request.
+    fn have_stopped(&self) -> bool;
 }
 
 impl Records for Primary {
@@ -35,5 +39,9 @@ impl Records for Primary {
             version: held.version,
             record: held.record,
         }))
+    }
+
+    fn have_stopped(&self) -> bool {
+        Self::has_stopped(self)
     }
 }

@@ -106,6 +106,9 @@ checks! {
     Store = 14, Internal, None, Signed, Entry;
     /// The item fits into the response beside those before it.
     Fit = 14, TooLarge, None, Signed, Entry;
+    /// The private store takes writes: a node whose store has stopped answers nobody, whatever it
+    /// can still read. Counted, because a full disk must not be filled by refusals.
+    Volume = 15, Unavailable, None, Signed, Counted;
     /// The configuration is fresh enough to decide with, and stayed the same meanwhile.
     Configuration = 15, Unavailable, None, Signed, Entry;
     /// The decision is in the audit log.

@@ -64,15 +64,21 @@ pub enum StoreError {
     },
     /// The store key file does not hold a key.
     #[error(
-        "the store key file {} must hold exactly 32 bytes (or 64 hex digits), and it holds \
-         {bytes} bytes: mount the key that this store was made with",
-        path.display()
+        "the store key file {} must hold exactly 32 bytes (or 64 hex digits), and {}: mount the \
+         key that this store was made with",
+        path.display(),
+        not_hex.map_or_else(
+            || format!("it holds {bytes} bytes"),
+            |position| format!("character {position} of its 64 is no hex digit"),
+        )
     )]
     KeyFile {
         /// The file.
         path: PathBuf,
         /// Its length in bytes; at most a few more than a key are read.
         bytes: usize,
+        /// Where it is as long as hex digits are: the first byte that is none, from 1. Never which.
+        not_hex: Option<usize>,
     },
     /// Others can read the store key file.
     #[error(
@@ -196,11 +202,20 @@ pub enum StoreError {
     /// The store has stopped after a failure.
     #[error(
         "the store has stopped accepting writes because it could not {step}: what was not \
-         acknowledged is to be taken as lost; mend the volume (space, health) and restart the node"
+         acknowledged is to be taken as lost; {}",
+        if *full {
+            "the disk is full: make room on the volume (a quota counts, too), and the node then \
+             starts anew by itself"
+        } else {
+            "look after the health of the volume and restart the node"
+        }
     )]
     Stopped {
         /// The step that failed first.
         step: &'static str,
+        /// Whether it failed because the disk was full: then the node ends by itself once there is
+        /// room, to be started again.
+        full: bool,
     },
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes")]

@@ -55,9 +55,12 @@ impl StoreKey {
         if bytes.len() == 32 {
             key.copy_from_slice(&bytes);
         } else if hex::decode_to_slice(digits, key.as_mut_slice()).is_err() {
+            let odd = digits.iter().position(|byte| !byte.is_ascii_hexdigit());
+            let not_hex = odd.filter(|_| digits.len() == 64);
             return Err(StoreError::KeyFile {
                 path: path.to_owned(),
                 bytes: bytes.len(),
+                not_hex: not_hex.map(|position| position + 1),
             });
         }
         Ok(Self(key))
@@ -201,6 +204,29 @@ mod tests {
             let refused = StoreKey::read(&path);
             assert!(matches!(refused, Err(StoreError::KeyFile { .. })));
         }
+    }
+
+    #[test]
+    fn a_key_with_a_flipped_bit_is_told_by_its_place_and_never_by_its_value() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("store.key");
+        let told = |bytes: &[u8]| {
+            write(&path, bytes, 0o600);
+            StoreKey::read(&path).unwrap_err().to_string()
+        };
+        let mut digits = [b"ab".repeat(32), b"\n".into()].concat();
+        digits[16] ^= 0x10;
+        let flipped = told(&digits);
+        assert!(
+            flipped.contains("character 17 of its 64 is no hex digit"),
+            "{flipped}"
+        );
+        assert!(
+            !flipped.contains("65 bytes") && !flipped.contains("abab"),
+            "{flipped}"
+        );
+        let short = told(&digits[..40]);
+        assert!(short.contains("it holds 40 bytes"), "{short}");
     }
 
     #[test]

@@ -70,6 +70,13 @@ struct Stop {
     full: bool,
 }
 
+impl Stop {
+    fn error(&self) -> StoreError {
+        let Self { step, full } = *self;
+        StoreError::Stopped { step, full }
+    }
+}
+
 /// How rows reach the disk: the one place where tests let a disk fail, or count.
 trait Disk: Send + Sync {
     /// Tries whether the volume of `dir` takes so many bytes, and leaves nothing.
@@ -370,13 +377,11 @@ impl SledStore {
             tracing::error!(dir = %self.dir.display(), step, full, %why, "the store has stopped");
             Stop { step, full }
         });
-        StoreError::Stopped { step: stop.step }
+        stop.error()
     }
 
     fn going(&self) -> Result<(), StoreError> {
-        self.stopped
-            .get()
-            .map_or(Ok(()), |stop| Err(StoreError::Stopped { step: stop.step }))
+        self.stopped.get().map_or(Ok(()), |stop| Err(stop.error()))
     }
 
     fn view(&self) -> RwLockReadGuard<'_, View> {

@@ -318,6 +318,19 @@ fn what_cannot_be_audited_is_neither_answered_nor_done() {
 }
 
 #[test]
+fn a_query_that_would_do_nothing_is_refused() {
+    let world = World::new();
+    let asked = format!("{BOND}?x=1");
+    let trading = world.trading();
+    trading.put(&asked, &content()).refusal(400, 1002, "query");
+    trading.get(BOND).refusal(404, 1100, "no-content");
+    assert_eq!(trading.put(BOND, &content()).status, 201);
+    for path in ["/v1/assets?x=1", asked.as_str()] {
+        trading.get(path).refusal(400, 1002, "query");
+    }
+}
+
+#[test]
 fn nothing_is_signed_before_the_key_is_certified() {
     let world = World::with(&Config {
         certified: false,

@@ -18,6 +18,7 @@ mod program;
 mod publishing;
 mod reporting;
 mod verbs;
+mod volume;
 mod world;
 
 // The organizations and nodes of the socket tests: not all of what they can do is used here.

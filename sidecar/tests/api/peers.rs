@@ -173,6 +173,10 @@ fn a_fetch_that_is_not_of_its_shape_asks_nobody() {
         ),
         (json!({"resource": BOND, "purpose": ""}), "malformed"),
         (
+            json!({"resource": BOND, "purpose": "settlement\n"}),
+            "malformed",
+        ),
+        (
             json!({"resource": BOND, "purpose": "p".repeat(64)}),
             "malformed",
         ),

@@ -29,7 +29,7 @@ use finp2p_sidecar::network::Counters;
 use finp2p_sidecar::node::report::ReportFile;
 use finp2p_sidecar::node::{Node, Parts, Tick};
 use finp2p_sidecar::request::Trail;
-use finp2p_sidecar::store::MemoryStore;
+use finp2p_sidecar::store::Store;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -39,6 +39,7 @@ use tokio::sync::watch;
 use crate::bank::{Bank, NETWORK};
 use crate::node::NOW;
 use crate::program::{DEADLINE, Program};
+use crate::volume::Volume;
 
 pub const ALL: [ApiVerb; 8] = [
     ApiVerb::ReadAssets,
@@ -135,6 +136,7 @@ pub struct World {
     pub probes: SocketAddr,
     pub runtime: Runtime,
     pub tokens: Arc<Tokens>,
+    pub volume: Arc<Volume>,
     folder: TempDir,
     full: Arc<AtomicBool>,
     held: Arc<Held>,
@@ -171,13 +173,13 @@ impl World {
             let shift = Arc::clone(&shift_s);
             Clock::new(move || Timestamp::from_second(NOW + shift.load(Ordering::SeqCst)).unwrap())
         };
-        let store = Arc::new(MemoryStore::default());
+        let volume = Arc::new(Volume::default());
         let audit = Audit::open(&folder.path().join("audit"), clock.now()).unwrap();
         let audit = Arc::new(audit);
-        let keys = Arc::new(NodeKeys::load_or_create(&*store).unwrap());
+        let keys = Arc::new(NodeKeys::load_or_create(&*volume).unwrap());
         let node = Node::resume(Parts {
             source: source(Directory::new(&config)),
-            store,
+            store: Arc::clone(&volume) as Arc<dyn Store>,
             audit: Arc::clone(&audit),
             keys: Arc::clone(&keys),
             report: Arc::new(ReportFile::new(folder.path().join("report.yaml"))),
@@ -226,6 +228,7 @@ impl World {
             probes,
             runtime,
             tokens,
+            volume,
             folder,
             full,
             held,

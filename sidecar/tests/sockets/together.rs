@@ -40,6 +40,10 @@ impl Records for TwoRecords {
         let record = self.0.get(&resource.to_string()).cloned();
         Ok(record.map(|record| StoredRecord { version: 1, record }))
     }
+
+    fn have_stopped(&self) -> bool {
+        false
+    }
 }
 
 /// An audit log in memory.

@@ -56,6 +56,10 @@ impl Records for Counted {
         }
         Records::current(&self.primary, resource)
     }
+
+    fn have_stopped(&self) -> bool {
+        self.primary.has_stopped()
+    }
 }
 
 /// What runs, and ends at a restart.

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::if_match::{IfMatch, NoEntityTag};
-use super::{etag, fault, parts, resource, unknown};
+use super::{etag, fault, no_query, parts, resource, unknown};
 use crate::api::gate::{Caller, missing};
 use crate::api::problem::{PROBLEM_JSON, Problem};
 use crate::api::trail::{Finding, blocking, settle, settled};
@@ -22,6 +22,7 @@ use crate::api::{Api, body};
 use crate::primary::schema::SchemaError;
 use crate::primary::{Primary, PublishError, Published};
 use crate::record::{ContentError, MAX_CONTENT_BYTES, json::JsonError};
+use crate::store::StoreError;
 
 /// A version that was written, or was there.
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,7 +54,7 @@ pub struct Written {
     responses(
         (status = 200, description = "Published already", body = Written, headers(("ETag" = String, description = "The version's hash, in quotes"))),
         (status = 201, description = "A new version", body = Written, headers(("ETag" = String, description = "The version's hash, in quotes"))),
-        (status = 400, description = "Not an asset id, If-Match without quotes, not JSON that every reader sees alike (with its place), more than 256 units, or not what the asset's schema asks for (with the places)", body = Problem, content_type = PROBLEM_JSON),
+        (status = 400, description = "Not an asset id, with a query, If-Match without quotes, not JSON that every reader sees alike (with its place), more than 256 units, or not what the asset's schema asks for (with the places)", body = Problem, content_type = PROBLEM_JSON),
         (status = 404, description = "No such asset", body = Problem, content_type = PROBLEM_JSON),
         (status = 409, description = "The asset takes its content from a Secret or ConfigMap, or its schema or units cannot be used", body = Problem, content_type = PROBLEM_JSON),
         (status = 412, description = "Another version is current than If-Match names", body = Problem, content_type = PROBLEM_JSON),
@@ -66,10 +67,13 @@ pub(in crate::api) async fn write(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
+    RawQuery(given): RawQuery,
     headers: HeaderMap,
     content: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let content = match body::json_bytes(&caller, &headers, content, MAX_CONTENT_BYTES) {
+    let content = no_query(&caller, given.as_deref())
+        .and_then(|()| body::json_bytes(&caller, &headers, content, MAX_CONTENT_BYTES));
+    let content = match content {
         Ok(content) => content,
         Err(problem) => return settled(&api, &caller, Finding::default(), Err(problem)).await,
     };
@@ -124,7 +128,11 @@ fn written(
     let keys = api.local.node.keys();
     let published = primary
         .write(now, &applied, &id, content, &keys.record)
-        .map_err(|error| refused(caller, &error, content))?;
+        .map_err(|error| match error {
+            // The node waits for its volume: told as to whoever comes after this one.
+            PublishError::Store(StoreError::Stopped { .. }) => missing(api, caller),
+            error => refused(caller, &error, content),
+        })?;
     finding.version = Some(published.version);
     finding.record = Some(published.hash);
     finding.detail = Some(if published.new { "new" } else { "unchanged" }.to_owned());

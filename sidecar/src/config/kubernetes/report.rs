@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::follow::Pauses;
 use super::mirror::RootSeen;
 use super::server::{Server, ServerError, uri};
-use crate::node::report::{Draft, Report, ReportError};
+use crate::node::report::{Draft, Report};
 
 /// Under this name the API server knows what the node has written.
 const FIELD_MANAGER: &str = "finp2p-node";
@@ -46,7 +46,7 @@ impl StatusReport {
 }
 
 impl Report for StatusReport {
-    fn take(&self, draft: Draft) -> Result<(), ReportError> {
+    fn take(&self, draft: Draft) {
         self.wanted.send_if_modified(|wanted| {
             if wanted.as_ref() == Some(&draft) {
                 return false;
@@ -54,7 +54,6 @@ impl Report for StatusReport {
             *wanted = Some(draft);
             true
         });
-        Ok(())
     }
 }
 

@@ -105,6 +105,17 @@ fn a_hello_that_cannot_be_written_opens_no_session() {
 }
 
 #[test]
+fn a_node_whose_store_has_stopped_opens_no_session() {
+    let world = World::new();
+    world.records.stopped.store(true, Ordering::SeqCst);
+    assert_eq!(greet(&world, &world.b, &world.b.hello()).hint(), 2002);
+    assert_eq!(world.responder.tally(now()).sessions, 0);
+    assert_eq!(world.counted(), [(Some("bank-b".to_owned()), 2002)]);
+    world.records.stopped.store(false, Ordering::SeqCst);
+    world.connect(&world.b);
+}
+
+#[test]
 fn a_version_below_the_pinned_minimum_is_refused() {
     let mut world = World::new();
     let least = |least| {

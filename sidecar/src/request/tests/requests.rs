@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use finp2p_wire::cbor::List;
 use finp2p_wire::envelope::{self, Kind};
-use finp2p_wire::message::{Answer, FetchAnswer, Hello, Request};
+use finp2p_wire::message::{Answer, Body, Catalog, FetchAnswer, Hello, Keys, Request};
 
 use super::world::*;
 use crate::request::{Configuration, Responder, Snapshot};
@@ -387,6 +388,43 @@ fn a_decision_that_cannot_be_written_does_not_leave() {
     assert_eq!(world.counted(), vec![(Some("bank-b".to_owned()), 2002); 2]);
     world.trail.full.store(false, Ordering::SeqCst);
     assert!(is_record(&talk.fetch(3, vec![asset("bond")]).0));
+}
+
+#[test]
+fn a_node_whose_store_has_stopped_answers_no_request_although_it_could_read() {
+    let world = World::new();
+    let talk = world.connect(&world.b);
+    world.records.stopped.store(true, Ordering::SeqCst);
+    let fetched = |name| fetch_body(vec![asset(name)]);
+    let page = Catalog {
+        after: None,
+        max: 10,
+    };
+    let kid = world.a.record.kid();
+    let asked = Keys {
+        kids: List::new(vec![kid]).unwrap(),
+        at: None,
+    };
+    let bodies = [
+        fetched("bond"),
+        fetched("secret"),
+        Body::Catalog(page),
+        Body::Keys(asked),
+    ];
+    for (ctr, body) in (1..).zip(bodies) {
+        let (answer, signed) = talk.ask(&talk.request(ctr, body));
+        let Answer::Refused(refusal) = answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!(refusal.code().number(), 2002);
+        assert!(signed.attachments.is_empty());
+    }
+    assert_eq!(world.records.reads(), 0);
+    // A full disk is not filled by refusals.
+    assert_eq!(world.trail.take(), []);
+    assert_eq!(world.counted(), vec![(Some("bank-b".to_owned()), 2002); 4]);
+    world.records.stopped.store(false, Ordering::SeqCst);
+    assert!(is_record(&talk.fetch(5, vec![asset("bond")]).0));
 }
 
 #[test]

@@ -87,12 +87,31 @@ fn listing(store: &SledStore) -> Vec<(Key, Value)> {
 }
 
 #[test]
+fn a_store_that_stopped_for_another_reason_is_for_a_person() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path()).unwrap();
+    store.stop("sync", &"input/output error", false);
+    let told = store
+        .put(key("refused"), value(1, 1))
+        .unwrap_err()
+        .to_string();
+    assert!(told.contains("restart the node"), "{told}");
+    assert!(!told.contains("room"), "{told}");
+}
+
+#[test]
 fn a_store_that_a_full_disk_stopped_wants_a_restart_as_soon_as_there_is_room() {
     let dir = TempDir::new().unwrap();
     let store = open(dir.path()).unwrap();
     assert!(store.trouble().is_none() && !store.wants_restart());
     store.stop("write rows", &"no space left", true);
     assert!(store.trouble().is_some() && store.wants_restart());
+    let told = store
+        .put(key("refused"), value(1, 1))
+        .unwrap_err()
+        .to_string();
+    assert!(told.contains("make room"), "{told}");
+    assert!(told.contains("starts anew by itself"), "{told}");
     // To look leaves nothing behind.
     let names = |dir: &Path| fs::read_dir(dir).unwrap().count();
     let files = names(dir.path());

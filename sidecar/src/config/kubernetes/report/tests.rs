@@ -95,16 +95,16 @@ fn there(version: &str, status: Option<SidecarConfigStatus>) -> RootSeen {
 #[tokio::test]
 async fn what_was_applied_is_reported_at_once_and_the_rest_at_leisure() {
     let scene = Scene::new(there("9", None)).await;
-    scene.report.take(status(1, 0).into()).unwrap();
+    scene.report.take(status(1, 0).into());
     assert_eq!(scene.written(1).await["applied"][0]["generation"], 1);
     let first = Instant::now();
-    scene.report.take(status(1, 2).into()).unwrap();
+    scene.report.take(status(1, 2).into());
     scene.nothing_more(1).await;
-    scene.report.take(status(2, 2).into()).unwrap();
+    scene.report.take(status(2, 2).into());
     assert_eq!(scene.written(2).await["applied"][0]["generation"], 2);
     assert!(first.elapsed() < ORDINARY_INTERVAL);
     let second = Instant::now();
-    scene.report.take(status(2, 4).into()).unwrap();
+    scene.report.take(status(2, 4).into());
     scene.written(3).await;
     assert!(second.elapsed() >= ORDINARY_INTERVAL - Duration::from_millis(500));
     let write = &scene.writes()[0];
@@ -124,7 +124,7 @@ async fn going_back_and_being_accepted_are_reported_at_once() {
     }];
     let first = Instant::now();
     for (number, status) in [status(1, 0), back, status(1, 0)].into_iter().enumerate() {
-        scene.report.take(status.into()).unwrap();
+        scene.report.take(status.into());
         scene.written(number + 1).await;
     }
     assert!(first.elapsed() < ORDINARY_INTERVAL);
@@ -134,9 +134,9 @@ async fn going_back_and_being_accepted_are_reported_at_once() {
 async fn what_stands_there_is_not_written_again() {
     // After a restart: the watch brings what was written before.
     let scene = Scene::new(there("9", Some(status(1, 2)))).await;
-    scene.report.take(status(1, 2).into()).unwrap();
+    scene.report.take(status(1, 2).into());
     scene.nothing_more(0).await;
-    scene.report.take(status(2, 2).into()).unwrap();
+    scene.report.take(status(2, 2).into());
     scene.written(1).await;
     // The watch is behind: it still shows what stood there before.
     scene.seen.send_replace(there("50", Some(status(1, 2))));
@@ -161,16 +161,16 @@ async fn a_mark_waits_for_a_report_that_says_more() {
         ..status(generation, 0)
     };
     let scene = Scene::new(there("9", Some(status(1, 0)))).await;
-    scene.report.take(marked(1, "a").into()).unwrap();
+    scene.report.take(marked(1, "a").into());
     scene.nothing_more(0).await;
-    scene.report.take(marked(2, "b").into()).unwrap();
+    scene.report.take(marked(2, "b").into());
     assert_eq!(scene.written(1).await["mark"], "b".repeat(16));
 }
 
 #[tokio::test]
 async fn without_a_root_there_is_nowhere_to_report_to() {
     let scene = Scene::new(RootSeen::default()).await;
-    scene.report.take(status(1, 0).into()).unwrap();
+    scene.report.take(status(1, 0).into());
     scene.nothing_more(0).await;
     scene.seen.send_replace(there("9", None));
     scene.written(1).await;
@@ -180,9 +180,9 @@ async fn without_a_root_there_is_nowhere_to_report_to() {
 async fn a_write_that_fails_is_tried_again_with_what_is_true_then() {
     let scene = Scene::new(there("9", None)).await;
     scene.broken.store(true, Ordering::SeqCst);
-    scene.report.take(status(1, 0).into()).unwrap();
+    scene.report.take(status(1, 0).into());
     until("two tries", || scene.writes().len() >= 2).await;
-    scene.report.take(status(7, 0).into()).unwrap();
+    scene.report.take(status(7, 0).into());
     scene.broken.store(false, Ordering::SeqCst);
     let last = || scene.writes().last().map(Asked::json);
     until("the newest", || {

@@ -14,6 +14,7 @@ pub struct CountedRecords {
     primary: Primary,
     reads: AtomicUsize,
     hook: Mutex<Option<Box<dyn FnMut() + Send>>>,
+    pub stopped: AtomicBool,
 }
 
 impl CountedRecords {
@@ -22,6 +23,7 @@ impl CountedRecords {
             primary,
             reads: AtomicUsize::new(0),
             hook: Mutex::new(None),
+            stopped: AtomicBool::new(false),
         }
     }
 
@@ -41,6 +43,10 @@ impl Records for CountedRecords {
             hook();
         }
         Records::current(&self.primary, resource)
+    }
+
+    fn have_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
     }
 }
 

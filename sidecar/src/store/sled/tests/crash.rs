@@ -172,7 +172,7 @@ fn fills_the_disk() {
     for n in 0.. {
         match store.put(row_name(round, 0, n), numbered(round, 0, n)) {
             Ok(()) => say(&format!("ack 0 {n}")),
-            Err(StoreError::Stopped { step }) => {
+            Err(StoreError::Stopped { step, full: true }) => {
                 say(&format!("stopped {step}"));
                 break;
             }

@@ -155,12 +155,15 @@ fn a_failed_sync_stops_the_store_and_shows_nothing_that_may_be_lost() {
     ];
     assert!(matches!(
         store.commit(writes),
-        Err(StoreError::Stopped { step: "sync" })
+        Err(StoreError::Stopped { step: "sync", .. })
     ));
     disk.fails.store(false, SeqCst);
     let syncs = disk.syncs.load(SeqCst);
     let refused = store.put(key("d"), value(1, 1));
-    assert!(matches!(refused, Err(StoreError::Stopped { step: "sync" })));
+    let Err(StoreError::Stopped { step, full }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!((step, full), ("sync", false));
     assert_eq!(
         disk.syncs.load(SeqCst),
         syncs,
