@@ -34,12 +34,14 @@ pub struct Cluster {
 }
 
 /// Something that stood in the way of writing a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Obstacle {
     /// A sentence that says how to mend it.
     pub text: String,
     /// Whether nothing but an edit of the local organization mends it.
     pub is_mistake: bool,
+    /// Whether it keeps the node's configuration from being written: what was withdrawn is open until then.
+    pub holds_up_configuration: bool,
 }
 
 /// A port of the node's pod.

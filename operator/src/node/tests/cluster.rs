@@ -464,6 +464,7 @@ fn what_stands_in_the_way_is_told_and_the_configuration_goes_on() {
     let obstacle = |text: &str, is_mistake| Obstacle {
         text: text.to_owned(),
         is_mistake,
+        ..Obstacle::default()
     };
     let foreign = obstacle("Service finp2p-bank-a was not made by this operator", false);
     scene.inputs.cluster.as_mut().unwrap().obstacles = vec![foreign.clone()];
