@@ -101,6 +101,8 @@ pub mod reasons {
     pub const NO_LOCAL_ORGANIZATION: &str = "NoLocalOrganization";
     /// The issuing key's Secret is missing or not usable.
     pub const SIGNER_MISSING: &str = "SignerMissing";
+    /// The Secret of the store key that the node names is missing.
+    pub const STORE_KEY_MISSING: &str = "StoreKeyMissing";
     /// A field that this version does not enforce yet: the object grants nothing.
     pub const NOT_YET_SUPPORTED: &str = "NotYetSupported";
     /// A peer that the object names does not exist.

@@ -403,3 +403,43 @@ fn what_is_not_looked_up_is_said_of_objects_without_a_namespace_too() {
         "{text}"
     );
 }
+
+#[test]
+fn a_store_key_that_is_not_there_is_told_as_far_as_files_show_it() {
+    let local = |name: &str| {
+        let key = format!("network: net, storeKey: {{secretName: {name}}},");
+        LOCAL.replace("network: net,", &key)
+    };
+    let secret = |name: &str, key: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: bank-a}}\nstringData: {{{key}: x}}\n"
+        )
+    };
+    let with =
+        |name: &str, secrets: &str| validate(&["-"], &format!("{HEAD}{}\n{secrets}", local(name)));
+    let (text, code) = with("own-key", "");
+    let words = "warning: PeerOrganization bank-a/local: /spec/node/storeKey/secretName: Secret own-key is not among these manifests";
+    assert!(text.contains(words), "{text}");
+    assert_eq!(code, Some(0), "somebody else makes Secrets: {text}");
+
+    let place =
+        "error: PeerOrganization bank-a/local: /spec/node/storeKey/secretName: Secret own-key, ";
+    let (text, code) = with("own-key", &secret("other", "k"));
+    assert!(text.contains(place), "{text}");
+    assert!(text.contains("is not in namespace bank-a"), "{text}");
+    assert!(text.contains("[StoreKeyMissing]"), "{text}");
+    assert_eq!(code, Some(1));
+    let (text, _) = with("own-key", &secret("own-key", "k"));
+    assert!(text.contains(place), "{text}");
+    assert!(text.contains("has no key store.key"), "{text}");
+    let (text, _) = with("own-key", &secret("own-key", "store.key"));
+    assert!(!text.contains("StoreKeyMissing"), "{text}");
+
+    for name in ["../../x", "s"] {
+        let (text, code) = with(name, &secret("other", "k"));
+        assert!(text.contains("node.storeKey.secretName is "), "{text}");
+        assert!(text.contains("[Invalid]"), "{text}");
+        assert!(!text.contains("StoreKeyMissing"), "{text}");
+        assert_eq!(code, Some(1));
+    }
+}

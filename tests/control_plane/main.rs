@@ -29,6 +29,7 @@ mod kubectl;
 mod leaders;
 mod lost_root;
 mod nested;
+mod obstacles;
 mod outdated;
 mod questions;
 mod refusals;

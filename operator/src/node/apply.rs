@@ -24,6 +24,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::core::Status;
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -93,6 +94,7 @@ impl Problem {
     /// show the API server may answer with 500: it is told, and holds up nothing.
     fn of_owned(kind: &str, name: &str, sent: &Value, error: kube::Error) -> Self {
         let what = format!("{kind} {name}");
+        let error = with_message(error, refused::in_order);
         let kube::Error::Api(status) = &error else {
             return Self::of(what, error);
         };
@@ -123,6 +125,20 @@ impl Problem {
             Self::Obstacle(_) | Self::Mistake(_) | Self::Foreign(_) | Self::Behind(_) => false,
         }
     }
+}
+
+/// An answer of the API server with another message.
+fn with_message(mut error: kube::Error, edit: impl Fn(&Status) -> String) -> kube::Error {
+    if let kube::Error::Api(status) = &mut error {
+        status.message = edit(status);
+    }
+    error
+}
+
+/// What an answer says before it shows how two Go structs differ.
+fn first_sentence(status: &Status) -> String {
+    let line = status.message.lines().next().unwrap_or_default();
+    line.trim_end().to_owned()
 }
 
 /// That something was undone.
@@ -179,41 +195,47 @@ impl Applier {
     ) -> Result<Vec<Obstacle>, Problem> {
         let mut obstacles = Vec::new();
         let mut failed = None;
-        let mut keep = |result: Result<(), Problem>| match result {
+        let mut keep = |result: Result<(), Problem>, holds_up_configuration| match result {
             Ok(()) => {}
             Err(Problem::Obstacle(text) | Problem::Foreign(text)) => obstacles.push(Obstacle {
                 text,
                 is_mistake: false,
+                holds_up_configuration,
             }),
             Err(Problem::Mistake(text)) => obstacles.push(Obstacle {
                 text,
                 is_mistake: true,
+                holds_up_configuration,
             }),
             Err(problem) => failed = Some(problem),
         };
         if let Some(owned) = &plan.owned {
             let role = self.owned(&watched.roles, &owned.role).await;
             let is_foreign = matches!(role, Err(Problem::Foreign(_)));
-            keep(role);
-            keep(if is_foreign {
+            keep(role, false);
+            let binding = if is_foreign {
                 self.unbind(watched, &owned.binding).await
             } else {
                 self.owned(&watched.bindings, &owned.binding).await
-            });
+            };
+            keep(binding, false);
         }
-        keep(self.configure(plan, &watched.configs).await);
+        keep(self.configure(plan, &watched.configs).await, true);
         if let Some(owned) = &plan.owned {
             for service in &owned.services {
-                keep(self.owned(&watched.services, service).await);
+                keep(self.owned(&watched.services, service).await, false);
             }
             if let Some(policy) = &owned.network_policy {
-                keep(self.owned(&watched.network_policies, policy).await);
+                keep(self.owned(&watched.network_policies, policy).await, false);
             }
-            keep(self.store_key(owned, watched, store_key).await);
-            if let Some(set) = &owned.stateful_set {
-                keep(self.owned(&watched.stateful_sets, set).await);
+            let key = self.store_key(owned, watched, store_key).await;
+            let has_key = key.is_ok();
+            keep(key, false);
+            // What runs goes on with the key that it has; a pod that is made anew would have none.
+            if let Some(set) = owned.stateful_set.as_ref().filter(|_| has_key) {
+                keep(self.owned(&watched.stateful_sets, set).await, false);
             }
-            keep(self.grow(owned).await);
+            keep(self.grow(owned).await, false);
         }
         match failed {
             Some(problem) => Err(problem),
@@ -400,7 +422,7 @@ impl Applier {
             };
             api.patch(&owned.claim, &params, &Patch::Merge(&patch))
                 .await
-                .map_err(|error| Problem::of(what(), error))?;
+                .map_err(|error| Problem::of(what(), with_message(error, first_sentence)))?;
         }
         self.grown = Some(size.clone());
         Ok(())

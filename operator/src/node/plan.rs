@@ -4,7 +4,7 @@
 //! [`root`] names the set and [`lineage`] what it stems from, [`certificate`] chooses what to keep and what to sign, and
 //! [`status`] tells each object how it fares. [`boundary`] finds the next moment at which
 //! the same inputs give another answer. [`owned`] lists what the node needs of a cluster beside
-//! its configuration: [`stateful_set`], [`service`], [`rbac`], [`network_policy`].
+//! its configuration: [`stateful_set`] with its [`store_key`], [`service`], [`rbac`], [`network_policy`].
 
 pub mod boundary;
 pub mod certificate;
@@ -22,6 +22,7 @@ pub mod service;
 pub mod slice;
 pub mod stateful_set;
 pub mod status;
+pub mod store_key;
 
 use finp2p_crds::SidecarConfig;
 use finp2p_crds::peer_organization::PeerOrganizationStatus;

@@ -106,6 +106,8 @@ pub struct Keeper {
     speaker: Speaker,
     memory: Memory,
     met: Met,
+    /// Whether the last plan was made again at once and told nobody.
+    is_replanned: bool,
     signer: Option<Held>,
     widening: Widening,
     history: History,
@@ -135,6 +137,7 @@ impl Keeper {
             watched,
             memory: Memory::default(),
             met: Met::default(),
+            is_replanned: false,
             signer: None,
             widening: Widening::default(),
             history: History::default(),
@@ -237,14 +240,21 @@ impl Keeper {
         self.memory = plan.memory.clone();
         self.remember(&plan);
         if let Ok(obstacles) = &applied
-            && self.met.take(obstacles, &self.watched)
+            && self.meet(obstacles)
         {
             // The plan does not know it. Its statuses would say of an edit what is not so.
             self.widening.wait();
+            self.is_replanned = !self.is_replanned;
             return Ok(Next {
-                at_latest: Duration::ZERO,
+                // Something else each time does not become right by being planned at once.
+                at_latest: if self.is_replanned {
+                    Duration::ZERO
+                } else {
+                    HELD
+                },
             });
         }
+        self.is_replanned = false;
         // What went wrong with a write is no reason to leave users without a status.
         let told = self.report(&plan).await;
         let now = (self.world.clock)();
@@ -457,6 +467,9 @@ impl Keeper {
         }
         if !self.met.obstacles().is_empty() {
             at_latest = at_latest.min(LOOK_AGAIN);
+        }
+        if let Some(pause) = self.met.try_again() {
+            at_latest = at_latest.min(jittered(pause));
         }
         at_latest
     }

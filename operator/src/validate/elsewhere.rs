@@ -11,6 +11,7 @@ use crate::finding::Finding;
 use crate::manifest::{Manifest, Namespace, Object};
 use crate::node::files::Objects;
 use crate::node::inputs::{Source, SourceKind};
+use crate::node::plan::names::is_object_name;
 
 /// What is to be thought of a name for which nothing is declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +41,16 @@ pub fn absent(namespace: &Namespace, kind: SourceKind, name: &str) -> Option<Abs
     })
 }
 
-/// Lets the plan go on as if content that is made elsewhere were there; returns what there is to tell.
+/// Lets the plan go on as if content, or a store key, that is made elsewhere were there; returns what there is to tell.
 pub fn assume(namespace: &Namespace, objects: &mut Objects) -> Vec<Finding> {
     let mut told = Vec::new();
     for object in &namespace.objects {
-        let Some((kind, name, field)) = content(object) else {
+        let key = store_key(object);
+        let reason = match key {
+            Some(_) => reasons::STORE_KEY_MISSING,
+            None => reasons::CONTENT_NOT_FOUND,
+        };
+        let Some((kind, name, field)) = key.or_else(|| content(object)) else {
             continue;
         };
         let absent = absent(namespace, kind, name);
@@ -52,18 +58,12 @@ pub fn assume(namespace: &Namespace, objects: &mut Objects) -> Vec<Finding> {
             continue;
         }
         if absent == Some(Absent::Assumed) {
-            told.push(warning(
-                object,
-                field,
-                reasons::CONTENT_NOT_FOUND,
-                kind,
-                name,
-            ));
+            told.push(warning(object, field, reason, kind, name));
         }
         objects.sources.push(Source {
             kind,
             name: name.to_owned(),
-            permitted: true,
+            permitted: key.is_none(),
             keys: None,
         });
     }
@@ -87,11 +87,27 @@ pub fn warning(
         reasons::SIGNER_MISSING => {
             "nothing to do if it is; otherwise run finp2p-operator keygen for a new organization, or certify for one that has keys"
         }
+        reasons::STORE_KEY_MISSING => {
+            "nothing to do if it is, with 32 random bytes under the key store.key; otherwise add it, mend the name, or leave storeKey out for a new node: the operator then makes one"
+        }
         _ => {
             "nothing to do if it is, with the label sharing.finp2p.io/content: \"true\"; otherwise add it, or mend the name"
         }
     };
     object.finding(field, reason, message, cure).warn()
+}
+
+/// Where a node names the Secret of its store key.
+pub const STORE_KEY: &str = "/spec/node/storeKey/secretName";
+
+/// The Secret that a node names for its store key, and where it does; `None` for a name that no
+/// Secret can have.
+pub fn store_key(object: &Object) -> Option<(SourceKind, &str, &'static str)> {
+    let Manifest::PeerOrganization(organization) = &object.manifest else {
+        return None;
+    };
+    let key = organization.spec.node.as_ref()?.store_key.as_ref()?;
+    is_object_name(&key.secret_name).then_some((SourceKind::Secret, &key.secret_name, STORE_KEY))
 }
 
 /// Kind and name of the object that an asset takes its content from, and where the asset says so.

@@ -8,10 +8,9 @@ use super::shape::suggestion;
 use crate::finding::{Finding, quote};
 use crate::manifest::Document;
 use crate::manifest::place::escape;
+use crate::node::plan::names::is_object_name;
 use crate::node::validate::annotation::Idle;
 
-/// Longest name of an object, bytes (a DNS-1123 subdomain).
-const NAME_MAX_BYTES: usize = 253;
 /// Longest namespace, label value, and name part of a label key, bytes.
 const LABEL_MAX_BYTES: usize = 63;
 /// Most bytes of all annotations together: Kubernetes' own bound.
@@ -24,7 +23,7 @@ const FIELDS: [&str; 4] = ["name", "namespace", "labels", "annotations"];
 /// Checks the metadata of any object.
 pub fn check(document: &Document) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if !is_subdomain(&document.name) {
+    if !is_object_name(&document.name) {
         findings.push(document.finding(
             "/metadata/name",
             "InvalidName",
@@ -231,24 +230,13 @@ fn is_data_key(key: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
-/// Whether a text is a DNS-1123 subdomain.
-fn is_subdomain(text: &str) -> bool {
-    (1..=NAME_MAX_BYTES).contains(&text.len())
-        && text.split('.').all(|part| {
-            edges(part, |b| b.is_ascii_lowercase() || b.is_ascii_digit())
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        })
-}
-
 /// Whether a text can be the key of a label.
 pub fn is_label_key(key: &str) -> bool {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),
     };
-    prefix.is_none_or(is_subdomain) && !name.is_empty() && is_label_value(name)
+    prefix.is_none_or(is_object_name) && !name.is_empty() && is_label_value(name)
 }
 
 /// Whether a text can be the value of a label.
@@ -273,10 +261,10 @@ mod tests {
     #[test]
     fn names_and_labels_follow_kubernetes() {
         for name in ["a", "bank-a", "a.b-c.d", "2031"] {
-            assert!(is_subdomain(name), "{name}");
+            assert!(is_object_name(name), "{name}");
         }
         for name in ["", "A", "-a", "a-", "a..b", "a_b", ".a", &"a".repeat(254)] {
-            assert!(!is_subdomain(name), "{name}");
+            assert!(!is_object_name(name), "{name}");
         }
         for key in ["desk", "sharing.finp2p.io/content", "A_b.c-d"] {
             assert!(is_label_key(key), "{key}");

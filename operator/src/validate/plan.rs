@@ -287,6 +287,12 @@ fn named<'o>(object: &'o Object, reason: &str) -> Vec<(&'static str, &'o str)> {
             let name = signer.map(|signer| (SourceKind::Secret.as_str(), &*signer.secret_name));
             name.into_iter().collect()
         }
+        (Manifest::PeerOrganization(_), reasons::STORE_KEY_MISSING) => {
+            let key = elsewhere::store_key(object);
+            key.map(|(kind, name, _)| (kind.as_str(), name))
+                .into_iter()
+                .collect()
+        }
         (Manifest::SharedAsset(_), reasons::CONTENT_NOT_FOUND) => {
             let content = elsewhere::content(object);
             let name = content.map(|(kind, name, _)| (kind.as_str(), name));
@@ -349,6 +355,7 @@ pub fn field(object: &Object, reason: &str, message: &str) -> String {
         (_, reasons::DUPLICATE_OBJECT) => "/metadata/name".to_owned(),
         (Manifest::PeerOrganization(o), _) => match reason {
             reasons::SIGNER_MISSING => "/spec/node/signer/secretName".to_owned(),
+            reasons::STORE_KEY_MISSING => elsewhere::STORE_KEY.to_owned(),
             reasons::INVALID_KEY | reasons::KEYS_DIFFER => "/spec/keys".to_owned(),
             reasons::NAMESPACE_TAKEN => "/spec/node".to_owned(),
             _ => own_id(o.spec.organization_id.is_some(), "organizationId"),
@@ -401,6 +408,9 @@ fn cure(reason: &str) -> &'static str {
     match reason {
         reasons::SIGNER_MISSING => {
             "run finp2p-operator keygen for a new organization, or certify for one that has keys"
+        }
+        reasons::STORE_KEY_MISSING => {
+            "add the Secret with 32 random bytes under the key store.key, mend the name, or leave storeKey out for a new node: the operator then makes one"
         }
         reasons::PEER_NOT_FOUND | reasons::ISSUER_NOT_FOUND => {
             "add its PeerOrganization (members/ for the consortium's records), or mend the name"

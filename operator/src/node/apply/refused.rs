@@ -22,6 +22,25 @@ pub fn places(kind: &str, sent: &Value, status: &Status) -> Option<Vec<&'static 
     (!places.is_empty()).then_some(places)
 }
 
+/// What a refusal says, its items in an order of ours: the API server goes through maps and lists what
+/// is wrong in another order each time.
+pub fn in_order(status: &Status) -> String {
+    let message = &status.message;
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let mut items: Vec<String> = causes
+        .map(|cause| format!("{}: {}", cause.field, cause.message))
+        .collect();
+    items.sort_unstable();
+    items.dedup();
+    let Some((head, _)) = message.split_once(": [") else {
+        return message.clone();
+    };
+    let whole = format!("{head}: [{}]", items.join(", "));
+    // Otherwise it says something beside them.
+    let is_all = whole.len() == message.len() && items.iter().all(|item| message.contains(item));
+    if is_all { whole } else { message.clone() }
+}
+
 /// The field that a field of an object, as `spec.template.spec.containers[0].image`, comes from.
 fn place(kind: &str, sent: &Value, field: &str) -> Option<&'static str> {
     match kind {
@@ -114,6 +133,25 @@ mod tests {
         ];
         let places = Some(vec!["spec.node.image", "spec.node.podTemplate"]);
         assert_eq!(told("StatefulSet", 422, &two), places);
+    }
+
+    #[test]
+    fn items_of_a_refusal_are_in_one_order() {
+        let cause = |field: &str| json!({"field": field, "message": format!("Invalid: {field:?}")});
+        let item = |field: &str| format!("{field}: Invalid: {field:?}");
+        let said = |items: &[&str], causes: &[&str]| {
+            let items: Vec<_> = items.iter().map(|i| item(i)).collect();
+            let causes: Vec<_> = causes.iter().map(|c| cause(c)).collect();
+            let status = json!({"status": "Failure", "code": 422,
+                "message": format!("x is invalid: [{}]", items.join(", ")),
+                "details": {"causes": causes}});
+            in_order(&serde_json::from_value(status).unwrap())
+        };
+        let sorted = format!("x is invalid: [{}, {}]", item("a"), item("b"));
+        assert_eq!(said(&["a", "b"], &["a", "b"]), sorted);
+        assert_eq!(said(&["b", "a"], &["b", "a"]), sorted);
+        let more = format!("x is invalid: [{}, {}]", item("b"), item("a"));
+        assert_eq!(said(&["b", "a"], &["b"]), more, "as it was said");
     }
 
     #[test]

@@ -23,6 +23,21 @@ const ORGANIZATION_MAX_CHARS: usize = 40;
 /// Of a longer one so much is kept, before a hash of the whole.
 const HEAD_CHARS: usize = 31;
 
+/// Longest name of an object, bytes (a DNS-1123 subdomain).
+pub const OBJECT_NAME_MAX_BYTES: usize = 253;
+
+/// Whether an object of Kubernetes can have this name: a DNS-1123 subdomain.
+pub fn is_object_name(text: &str) -> bool {
+    let is_inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=OBJECT_NAME_MAX_BYTES).contains(&text.len())
+        && text.split('.').all(|part| {
+            !part.is_empty()
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+                && part.bytes().all(is_inside)
+        })
+}
+
 /// Names of the objects of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {

@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::names::{MANAGED_BY, Names};
 use super::rbac::ContentNames;
-use super::{network_policy, quantity, rbac, root, service, stateful_set};
+use super::{network_policy, quantity, rbac, root, service, stateful_set, store_key};
 use crate::node::inputs::Inputs;
 use crate::node::validate::{Local, Validated};
 
@@ -34,12 +34,14 @@ pub struct Cluster {
 }
 
 /// Something that stood in the way of writing a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Obstacle {
     /// A sentence that says how to mend it.
     pub text: String,
     /// Whether nothing but an edit of the local organization mends it.
     pub is_mistake: bool,
+    /// Whether it keeps the node's configuration from being written: what was withdrawn is open until then.
+    pub holds_up_configuration: bool,
 }
 
 /// A port of the node's pod.
@@ -133,6 +135,8 @@ pub struct Owned {
 #[derive(Clone, Debug)]
 pub struct Parts {
     stateful_set: Result<StatefulSet, String>,
+    /// Why the store key that the node names is not there.
+    store_key_missing: Option<String>,
     network_policy: Result<NetworkPolicy, String>,
     grow_to: Result<Option<String>, String>,
 }
@@ -145,7 +149,9 @@ impl Parts {
         let scene = Scene { inputs, local };
         let names = Names::new(&local.id);
         Self {
-            stateful_set: stateful_set::build(&scene, &names, cluster),
+            stateful_set: store_key::check(local)
+                .and_then(|()| stateful_set::build(&scene, &names, cluster)),
+            store_key_missing: store_key::missing(inputs, local),
             network_policy: network_policy::build(&scene, &names, cluster),
             grow_to: grow(local, cluster),
         }
@@ -157,6 +163,11 @@ impl Parts {
         let set = self.stateful_set.as_ref().err();
         let policy = self.network_policy.as_ref().err();
         set.or(policy).or(self.grow_to.as_ref().err())
+    }
+
+    /// Why the store key that the node names is not there, as a sentence.
+    pub fn store_key_missing(&self) -> Option<&String> {
+        self.store_key_missing.as_ref()
     }
 }
 
@@ -173,7 +184,11 @@ pub fn all(inputs: &Inputs, validated: &mut Validated<'_>) -> Option<Owned> {
         binding: rbac::binding(&scene, &names),
         services: vec![service::p2p(&scene, &names), service::api(&scene, &names)],
         network_policy: parts.network_policy.ok(),
-        stateful_set: parts.stateful_set.ok(),
+        // A pod that mounts what is not there would have no store.
+        stateful_set: parts
+            .stateful_set
+            .ok()
+            .filter(|_| parts.store_key_missing.is_none()),
         store_key: local.node.store_key.is_none().then(|| names.store_key()),
         claim: names.claim(),
         grow_to: parts.grow_to.ok().flatten(),

@@ -5,6 +5,11 @@
 //! sidecar or leave the pod's own namespaces: that guards against mistakes. Who may write it may run
 //! pods in the namespace, and the right to PeerOrganizations is that strong.
 
+//!
+//! - [`keyed`]: lists whose items have a key.
+
+mod keyed;
+
 use serde_json::{Map, Value};
 
 use super::names::{CONTAINER, STATE_VOLUME, STORE_KEY_VOLUME, TOKEN_VOLUME};
@@ -28,6 +33,9 @@ const RESERVED: [&str; 7] = [
     "hostIPC",
     "shareProcessNamespace",
 ];
+
+/// Most of what somebody wrote that a message repeats.
+const SHOWN_MAX_CHARS: usize = 63;
 
 /// What of the namespace the sidecar alone may read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +65,7 @@ pub fn check(overlay: &Value, private: &Private) -> Result<(), String> {
     if let Some(other) = template.keys().find(|k| *k != "metadata" && *k != "spec") {
         return Err(format!("has {other}, and may have metadata and spec only"));
     }
+    check_metadata(template.get("metadata"))?;
     let spec = match template.get("spec") {
         None => return Ok(()),
         Some(Value::Object(spec)) => spec,
@@ -72,6 +81,7 @@ pub fn check(overlay: &Value, private: &Private) -> Result<(), String> {
             .iter()
             .try_for_each(|c| check_container(list, c))?;
     }
+    keyed::check(spec)?;
     let reserved = [STATE_VOLUME, STORE_KEY_VOLUME, TOKEN_VOLUME];
     for volume in items(spec, "volumes")? {
         let name = name(volume);
@@ -142,6 +152,38 @@ fn is_elsewhere(audience: &str) -> bool {
     !is_api_server && !is_node
 }
 
+/// What a pod is called and who owns it the StatefulSet decides, and a finalizer of somebody else would
+/// keep a pod from ever being replaced.
+fn check_metadata(metadata: Option<&Value>) -> Result<(), String> {
+    let metadata = match metadata {
+        None => return Ok(()),
+        Some(Value::Object(metadata)) => metadata,
+        Some(_) => return Err("has a metadata that is no object".to_owned()),
+    };
+    let known = ["labels", "annotations"];
+    match metadata.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(other) => {
+            let other: String = other.chars().take(SHOWN_MAX_CHARS).collect();
+            Err(format!(
+                "has metadata.{other}, and may have labels and annotations there only: leave it out"
+            ))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Why a text is no name of an image, as the end of "FIELD …". A registry would be asked for it as it is.
+pub fn check_image(image: &str) -> Result<(), String> {
+    let is_foreign = |c: char| c.is_whitespace() || c.is_control();
+    if !image.contains(is_foreign) {
+        return Ok(());
+    }
+    let image: String = image.chars().take(SHOWN_MAX_CHARS).collect();
+    Err(format!(
+        "is {image:?}, with white space: write the name of the image without"
+    ))
+}
+
 fn check_container(list: &str, container: &Value) -> Result<(), String> {
     let name = name(container);
     if name.is_empty() {
@@ -151,6 +193,10 @@ fn check_container(list: &str, container: &Value) -> Result<(), String> {
         return Err(format!(
             "names a container {CONTAINER}, which is the operator's: use image and resources under node instead"
         ));
+    }
+    if let Some(image) = container.get("image").and_then(Value::as_str) {
+        check_image(image)
+            .map_err(|why| format!("has container {name} in spec.{list}, whose image {why}"))?;
     }
     let mounts = container.get("volumeMounts").and_then(Value::as_array);
     let devices = container.get("volumeDevices").and_then(Value::as_array);

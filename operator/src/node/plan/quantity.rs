@@ -19,8 +19,12 @@ pub fn is(text: &str) -> bool {
     is_number && is_suffix
 }
 
-/// Bytes of a quantity, rounded down, as far as `storage.size` allows it: `50Gi`, `1.5Ti`, `100G`.
-/// `None` for a text that is none.
+/// Most bytes that a quantity counts: beyond it Kubernetes cuts the number without a word.
+pub const BYTES_MAX: u128 = i64::MAX as u128;
+
+/// Bytes of a quantity, rounded down: `50Gi`, `1.5Ti`, `100G`, as `storage.size` allows it, and what an
+/// API server makes of it (`10240Ti` is `10Pi`). `None` for a text that is none, and for more than
+/// [`BYTES_MAX`].
 pub fn bytes(text: &str) -> Option<u128> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit: u128 = match text.get(digits.len()..)? {
@@ -29,10 +33,14 @@ pub fn bytes(text: &str) -> Option<u128> {
         "M" => 1000_u128.pow(2),
         "G" => 1000_u128.pow(3),
         "T" => 1000_u128.pow(4),
+        "P" => 1000_u128.pow(5),
+        "E" => 1000_u128.pow(6),
         "Ki" => 1 << 10,
         "Mi" => 1 << 20,
         "Gi" => 1 << 30,
         "Ti" => 1 << 40,
+        "Pi" => 1 << 50,
+        "Ei" => 1 << 60,
         _ => return None,
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -43,7 +51,8 @@ pub fn bytes(text: &str) -> Option<u128> {
         digits => digits.parse::<u128>().ok()?,
     };
     let of_parts = parts.checked_mul(unit)?.checked_div(scale)?;
-    whole.checked_mul(unit)?.checked_add(of_parts)
+    let bytes = whole.checked_mul(unit)?.checked_add(of_parts)?;
+    (bytes <= BYTES_MAX).then_some(bytes)
 }
 
 #[cfg(test)]
@@ -65,12 +74,23 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_the_schema_of_storage_size_allows() {
+    fn reads_what_the_schema_of_storage_size_allows_and_an_api_server_makes_of_it() {
         assert_eq!(bytes("50Gi"), Some(50 << 30));
         assert_eq!(bytes("1.5Ki"), Some(1536));
         assert_eq!(bytes("100G"), Some(100_000_000_000));
         assert_eq!(bytes("7"), Some(7));
-        for wrong in ["", "Gi", "5Pi", "1.Gi5", "-1", "1e3", "1.x"] {
+        assert_eq!(bytes("5Pi"), Some(5 << 50));
+        assert_eq!(bytes("9223372036854775807"), Some(BYTES_MAX));
+        for wrong in [
+            "",
+            "Gi",
+            "1.Gi5",
+            "-1",
+            "1e3",
+            "1.x",
+            "9223372036854775808",
+            "99999999999999999999999999999Ti",
+        ] {
             assert_eq!(bytes(wrong), None, "{wrong}");
         }
     }

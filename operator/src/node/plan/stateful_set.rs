@@ -13,7 +13,8 @@ use super::names::{
 };
 use super::opaque::{known, without_nulls};
 use super::owned::{Cluster, Port, Scene};
-use super::pod_template::{Private, check, has_containers, merge};
+use super::pod_template::{Private, check, check_image, has_containers, merge};
+use super::quantity;
 
 /// Size of the volume unless `storage` says otherwise: a million small records with their history.
 pub const STORAGE_SIZE: &str = "10Gi";
@@ -35,6 +36,16 @@ const TERMINATION_GRACE_SECONDS: i64 = 30;
 /// What is wrong with the overlay or the resources, as a sentence; what runs then stays as it is.
 pub fn build(scene: &Scene<'_>, names: &Names, cluster: &Cluster) -> Result<StatefulSet, String> {
     let node = scene.local.node;
+    if let Some(image) = &node.image {
+        check_image(image).map_err(|why| format!("node.image {why}"))?;
+    }
+    let storage = node.storage.as_ref();
+    if let Some(storage) = storage.filter(|storage| quantity::bytes(&storage.size).is_none()) {
+        return Err(format!(
+            "node.storage.size is {}, more than any volume has: write it as 50Gi",
+            storage.size
+        ));
+    }
     let overlay = node.pod_template.as_ref();
     let overlay = overlay.map(|overlay| {
         let overlay = &without_nulls(overlay);

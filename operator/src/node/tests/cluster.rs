@@ -2,11 +2,12 @@
 //! what stands while a mistake waits to be mended.
 
 use finp2p_crds::PeerOrganization;
+use finp2p_crds::condition::Truth;
 use serde_json::{Value, json};
 
 use super::golden::compare;
 use super::scene::*;
-use crate::node::inputs::{Cluster, SourceKind};
+use crate::node::inputs::{Cluster, Dialling, SourceKind};
 use crate::node::plan::owned::{Obstacle, Owned};
 
 fn on_a_cluster() -> Scene {
@@ -92,6 +93,7 @@ fn everything_a_node_can_ask_for_is_in_its_objects() {
             }
         });
     });
+    scene.source(SourceKind::Secret, "own-key", false, &["store.key"]);
     let owned = owned(&scene);
     assert!(owned.stateful_set.is_some() && owned.network_policy.is_some());
     assert_eq!(owned.store_key, None, "the node names its own");
@@ -212,6 +214,65 @@ fn an_overlay_cannot_reach_what_is_the_sidecars_or_leave_the_pod() {
             "spec.shareProcessNamespace",
         ),
         (json!({"status": {}}), "metadata and spec only"),
+        (
+            json!({"metadata": {"labels": {}, "name": "mine"}}),
+            "has metadata.name, and may have labels and annotations there only",
+        ),
+        (
+            json!({"metadata": {"namespace": "other"}}),
+            "metadata.namespace",
+        ),
+        (
+            json!({"metadata": {"generateName": "x-"}}),
+            "metadata.generateName",
+        ),
+        (
+            json!({"metadata": {"ownerReferences": []}}),
+            "metadata.ownerReferences",
+        ),
+        (
+            json!({"metadata": {"finalizers": ["example.com/hold"]}}),
+            "metadata.finalizers",
+        ),
+        (json!({"metadata": []}), "metadata that is no object"),
+        (
+            json!({"spec": {"containers": [{"name": "a"}, {"name": "b"}, {"name": "a"}]}}),
+            "two items with name \"a\" at spec.containers: [0] and [2]",
+        ),
+        (
+            json!({"spec": {"initContainers": [{"name": "a"}, {"name": "a"}]}}),
+            "two items with name \"a\" at spec.initContainers",
+        ),
+        (
+            json!({"spec": {"volumes": [{"name": "v", "emptyDir": {}}, {"name": "v", "emptyDir": {}}]}}),
+            "two items with name \"v\" at spec.volumes",
+        ),
+        (
+            json!({"spec": {"volumes": [{"emptyDir": {}}]}}),
+            "item without name at spec.volumes[0]",
+        ),
+        (
+            json!({"spec": {"imagePullSecrets": [{"name": "r"}, {"name": "r"}]}}),
+            "at spec.imagePullSecrets",
+        ),
+        (
+            json!({"spec": {"containers": [{"name": "a", "env": [{"name": "E"}, {"name": "E", "value": "1"}]}]}}),
+            "two items with name \"E\" at spec.containers[0].env",
+        ),
+        (
+            json!({"spec": {"initContainers": [{"name": "a", "ports": [
+                {"name": "x", "containerPort": 1}, {"name": "y", "containerPort": 1, "protocol": "TCP"}]}]}}),
+            "two items with containerPort 1 and protocol \"TCP\" at spec.initContainers[0].ports",
+        ),
+        (
+            json!({"spec": {"containers": [{"name": "a", "volumeMounts": [
+                {"name": "v", "mountPath": "/m"}, {"name": "w", "mountPath": "/m"}]}]}}),
+            "two items with mountPath \"/m\" at spec.containers[0].volumeMounts",
+        ),
+        (
+            json!({"spec": {"containers": [{"name": "a", "image": "x\ny"}]}}),
+            "container a in spec.containers, whose image is \"x\\ny\", with white space",
+        ),
         (json!({"spec": []}), "no object"),
         (json!({"spec": {"containers": {}}}), "no list"),
         (
@@ -250,6 +311,102 @@ fn an_overlay_cannot_reach_what_is_the_sidecars_or_leave_the_pod() {
             "{overlay}"
         );
     }
+}
+
+#[test]
+fn the_same_key_in_lists_of_two_containers_is_no_mistake() {
+    let mut scene = on_a_cluster();
+    let container = |name: &str| {
+        json!({"name": name, "image": "registry.example:5000/t@sha256:00", "env": [{"name": "E"}],
+            "ports": [{"containerPort": 1}, {"containerPort": 1, "protocol": "UDP"}]})
+    };
+    node(&mut scene, |node| {
+        node["podTemplate"] = json!({"spec": {"containers": [container("a"), container("b")]}});
+    });
+    assert!(owned(&scene).stateful_set.is_some());
+}
+
+/// Reason and message of a node whose pod cannot be made.
+fn kept_as_it_is(scene: &Scene) -> (String, String) {
+    let plan = scene.plan();
+    assert!(plan.root.is_some(), "configuration goes on");
+    assert_eq!(plan.owned.as_ref().unwrap().stateful_set, None);
+    let (ready, ..) = condition(&plan, "PeerOrganization", "local", "Ready");
+    assert_eq!(ready, Truth::False);
+    let (_, reason, message) = condition(&plan, "PeerOrganization", "local", "ResolvedRefs");
+    let is_mistake = reason == "Invalid";
+    assert_eq!(
+        has(&plan, "PeerOrganization", "local", "Stalled"),
+        is_mistake
+    );
+    (reason.to_owned(), message.to_owned())
+}
+
+#[test]
+fn an_image_and_a_size_that_no_cluster_can_use_are_mistakes_in_the_manifest() {
+    for image in [" t:1", "t:1\t", "t\n:1", "\u{a0}t"] {
+        let mut scene = on_a_cluster();
+        node(&mut scene, |node| node["image"] = json!(image));
+        let (reason, message) = kept_as_it_is(&scene);
+        assert_eq!(reason, "Invalid");
+        assert!(message.contains("node.image is "), "{message}");
+    }
+    for size in ["99999999999999999999999999999Ti", "8388608Ti"] {
+        let mut scene = on_a_cluster();
+        let templates = owned(&scene).stateful_set.unwrap().spec;
+        let cluster = scene.inputs.cluster.as_mut().unwrap();
+        cluster.volume_claim_templates = templates.volume_claim_templates;
+        node(&mut scene, |node| node["storage"] = json!({"size": size}));
+        let (reason, message) = kept_as_it_is(&scene);
+        assert_eq!(reason, "Invalid");
+        assert!(message.contains("node.storage.size is "), "{message}");
+    }
+}
+
+#[test]
+fn a_store_key_that_leads_nowhere_is_told_and_what_runs_goes_on() {
+    for (name, said) in [
+        ("../../x", "no Secret can have that name"),
+        ("Own_Key", "no Secret can have that name"),
+        ("finp2p-issuer", "the Secret of node.signer"),
+    ] {
+        let mut scene = on_a_cluster();
+        scene.source(SourceKind::Secret, name, false, &["store.key"]);
+        node(&mut scene, |node| {
+            node["storeKey"] = json!({"secretName": name})
+        });
+        let (reason, message) = kept_as_it_is(&scene);
+        assert_eq!(reason, "Invalid", "{message}");
+        assert!(message.contains("node.storeKey.secretName"), "{message}");
+        assert!(message.contains(said), "{message}");
+    }
+    let mut scene = on_a_cluster();
+    node(&mut scene, |node| {
+        node["storeKey"] = json!({"secretName": "own-key"})
+    });
+    let (reason, message) = kept_as_it_is(&scene);
+    assert_eq!(reason, "StoreKeyMissing");
+    assert!(
+        message.contains("is not in namespace bank-a; until it is there"),
+        "{message}"
+    );
+    assert!(
+        message.contains("32 random bytes under the key store.key"),
+        "{message}"
+    );
+    // In files the keys of a Secret are known.
+    scene.source(SourceKind::Secret, "own-key", false, &["key"]);
+    let (_, message) = kept_as_it_is(&scene);
+    assert!(message.contains("has no key store.key"), "{message}");
+    scene.inputs.sources.last_mut().unwrap().keys = None;
+    let set = owned(&scene).stateful_set.expect("it is there now");
+    assert!(json!(set).to_string().contains("own-key"));
+    // A node that is a process here makes its own, whatever the manifest names.
+    scene.inputs.sources.clear();
+    scene.inputs.dialling = Dialling::Loopback(Default::default());
+    let plan = scene.plan();
+    let (_, reason, _) = condition(&plan, "PeerOrganization", "local", "ResolvedRefs");
+    assert_ne!(reason, "StoreKeyMissing");
 }
 
 #[test]
@@ -307,6 +464,7 @@ fn what_stands_in_the_way_is_told_and_the_configuration_goes_on() {
     let obstacle = |text: &str, is_mistake| Obstacle {
         text: text.to_owned(),
         is_mistake,
+        ..Obstacle::default()
     };
     let foreign = obstacle("Service finp2p-bank-a was not made by this operator", false);
     scene.inputs.cluster.as_mut().unwrap().obstacles = vec![foreign.clone()];

@@ -22,6 +22,7 @@ pub const NEEDS: &[fn(&Home<'_>) -> Option<Finding>] = &[
     sequence_is_mistaken,
     api_server_refuses,
     cluster_is_obstructed,
+    store_key_is_missing,
     signer_is_missing,
     address_is_pending,
 ];
@@ -50,6 +51,11 @@ fn obstacles(inputs: &Inputs, mistakes: bool) -> Option<String> {
     let those = all.filter(|obstacle| obstacle.is_mistake == mistakes);
     let texts: Vec<_> = those.map(|obstacle| obstacle.text.clone()).collect();
     (!texts.is_empty()).then(|| sentence(&texts))
+}
+
+fn store_key_is_missing((_, _, parts): &Home<'_>) -> Option<Finding> {
+    let why = parts.store_key_missing()?;
+    Some(Finding::new(reasons::STORE_KEY_MISSING, why))
 }
 
 fn siblings_differ((_, local, _): &Home<'_>) -> Option<Finding> {
