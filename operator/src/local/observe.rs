@@ -1,7 +1,7 @@
 //! What the folder says, with what stays from before.
 //!
-//! A file that cannot be read says nothing about its objects: their last good version stays. So
-//! does that of an object that is there and was refused. Everything else that is not there any
+//! A file that cannot be read, or holds what cannot be told to be one object or the other, says nothing
+//! about its objects: their last good version stays. So does that of an object that is there and was refused. Everything else that is not there any
 //! more was deleted. One bad file or object never touches another.
 //!
 //! Of a name that two manifests claim nothing counts, also not what counted before: a last good
@@ -42,12 +42,20 @@ pub fn view(
             .retain(|object| !unsettled.contains(&object.source.file));
     }
     new.lost.extend(unsettled);
+    let untold = new.findings.iter().filter(|finding| is_untold(finding));
+    new.lost.extend(untold.map(|finding| finding.file.clone()));
     if new.namespaces.is_empty() && !last.folder.namespaces.is_empty() {
         // An empty folder is more likely a mount that went away than the end of every bank.
         new.lost.insert(printed(directory));
     }
     checker.refuse_changes(&last.folder, &mut new);
     keep(last, new)
+}
+
+/// Whether a manifest is refused without a word on which object it is: a kind that does not exist, another
+/// bank's namespace. It may be any of its file, none of which was deleted.
+fn is_untold(finding: &Finding) -> bool {
+    finding.is_error() && ["UnknownKind", "NamespaceMismatch"].contains(&finding.reason.as_str())
 }
 
 /// Adds to what was read what stays from before. Pure.

@@ -122,6 +122,24 @@ fn a_file_that_does_not_parse_keeps_its_objects_and_says_so() {
 }
 
 #[test]
+fn a_mistake_in_the_kind_or_the_namespace_deletes_nothing() {
+    let mut scene = Scene::new();
+    for wrong in [
+        policy("one").replace("SharingPolicy", "SharePolicy"),
+        policy("one").replace("metadata: {", "metadata: {namespace: bank-b, "),
+    ] {
+        assert_ne!(wrong, policy("one"));
+        scene.write("bank-a/one.yaml", &wrong);
+        scene.read();
+        assert_eq!(scene.names(), ["one", "two"], "{wrong}");
+        assert_eq!(scene.kept(), ["one"], "{wrong}");
+        scene.write("bank-a/one.yaml", &policy("one"));
+        scene.read();
+        assert_eq!((scene.names(), scene.kept()), (vec!["one", "two"], vec![]));
+    }
+}
+
+#[test]
 fn a_bad_file_does_not_hold_up_what_is_withdrawn_in_another() {
     let mut scene = Scene::new();
     scene.write("bank-a/one.yaml", ": [");
