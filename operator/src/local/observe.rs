@@ -24,6 +24,8 @@ pub struct View {
     pub folder: Folder,
     /// Objects whose last good version stays, each with the file it came from.
     pub kept: BTreeMap<ObjectId, String>,
+    /// Files that were being written.
+    pub unsettled: BTreeSet<String>,
 }
 
 /// What applies after `directory` was read as `new`, with `last` before it. Files in `unsettled`
@@ -41,13 +43,16 @@ pub fn view(
             .objects
             .retain(|object| !unsettled.contains(&object.source.file));
     }
-    new.lost.extend(unsettled);
+    new.lost.extend(unsettled.iter().cloned());
     if new.namespaces.is_empty() && !last.folder.namespaces.is_empty() {
         // An empty folder is more likely a mount that went away than the end of every bank.
         new.lost.insert(printed(directory));
     }
     checker.refuse_changes(&last.folder, &mut new);
-    keep(last, new)
+    View {
+        unsettled,
+        ..keep(last, new)
+    }
 }
 
 /// Adds to what was read what stays from before. Pure.
@@ -74,7 +79,11 @@ pub fn keep(last: &View, mut new: Folder) -> View {
     new.namespaces.sort_by(|a, b| a.name.cmp(&b.name));
     new.findings.extend(findings);
     new.findings.sort();
-    View { folder: new, kept }
+    View {
+        folder: new,
+        kept,
+        unsettled: BTreeSet::new(),
+    }
 }
 
 /// A name that was in doubt stays so until exactly one manifest bears it, that one passes, and
