@@ -211,13 +211,16 @@ fn ten_thousand_documents_are_read_and_no_more_than_the_bound() {
     let folder = read(documents(10_000));
     assert_eq!(names(&folder).len(), 10_000);
     assert_eq!(folder.findings, vec![]);
-    let folder = read_within(
-        &documents(300),
-        Cost {
-            documents: 200,
-            ..BUDGET
-        },
-    );
+    let budget = Cost {
+        documents: 200,
+        ..BUDGET
+    };
+    let check = |_: &finp2p_operator::manifest::Document| Vec::new();
+    let mut reader = Reader::new(&check).within(budget);
+    // The one that is too long is lost alone.
+    reader.stream("---\n".repeat(300).as_bytes());
+    reader.stream(documents(200).as_bytes());
+    let folder = reader.finish();
     assert_eq!(names(&folder).len(), 200);
     assert_eq!(reasons(&folder), ["TooManyDocuments"]);
     assert!(!folder.complete);

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 use finp2p_crds::SidecarConfig;
 use serde_json::Value;
 
+#[path = "local/written.rs"]
+mod written;
+
 /// Longest that anything here may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A child that ends when its standard input closes, as a sidecar does, and says who it is.

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::content::Files;
 use super::home::Home;
+use super::watch::{self, FileStamp};
 use crate::node::Plan;
 
 const ROOT: &str = "root.yaml";
@@ -38,14 +39,22 @@ pub enum ApplyError {
     Encode(#[source] serde_yaml::Error),
 }
 
+#[derive(Debug)]
+struct Written {
+    sha256: [u8; 32],
+    stamp: Option<FileStamp>,
+}
+
 /// The configuration directory of one node.
 #[derive(Debug)]
 pub struct Configuration {
     folder: PathBuf,
     staging: PathBuf,
-    /// SHA-256 of every file that was written, by its path in the folder.
-    written: BTreeMap<String, [u8; 32]>,
+    /// Every file that was written, by its path in the folder.
+    written: BTreeMap<String, Written>,
     begun: bool,
+    /// Whether the last plan was not written to its end.
+    is_half: bool,
 }
 
 impl Configuration {
@@ -56,6 +65,7 @@ impl Configuration {
             staging: home.staging(),
             written: BTreeMap::new(),
             begun: false,
+            is_half: false,
         }
     }
 
@@ -82,6 +92,8 @@ impl Configuration {
             self.clear_staging();
             self.begun = true;
         }
+        self.notice();
+        let was_half = std::mem::replace(&mut self.is_half, true);
         let mut wrote = false;
         for (name, bytes) in content {
             wrote |= self.write(&format!("{CONTENT}/{name}"), bytes)?;
@@ -91,7 +103,10 @@ impl Configuration {
         let (new, edited): (Vec<_>, Vec<_>) = plan
             .slices
             .iter()
-            .filter(|slice| slice.changed || !self.written.contains_key(&slice_file(&slice.config)))
+            .filter(|slice| {
+                let is_written = || self.written.contains_key(&slice_file(&slice.config));
+                was_half || slice.changed || !is_written()
+            })
             .partition(|slice| slice.config.metadata.generation == Some(1));
         for slice in new {
             wrote |= self.write(&slice_file(&slice.config), &yaml(&slice.config)?)?;
@@ -107,7 +122,34 @@ impl Configuration {
         if after {
             self.place(ROOT, &root)?;
         }
+        self.is_half = false;
         Ok(wrote || after)
+    }
+
+    /// Notices files that somebody else wrote, moved or removed: they are written anew. Returns
+    /// whether there are any.
+    pub fn notice(&mut self) -> bool {
+        let before = self.written.len();
+        let folder = &self.folder;
+        self.written
+            .retain(|file, written| watch::is_still(&folder.join(file), written.stamp));
+        self.written.len() < before
+    }
+
+    /// Whether the directory says what is planned, whole, so that nothing would be written.
+    pub fn says(&self, plan: &Plan, content: &Files) -> bool {
+        let is_written = |file: &str, bytes: &[u8]| {
+            let written = self.written.get(file);
+            written.is_some_and(|written| written.sha256 == sha256(bytes))
+        };
+        let config = |file: &str, config: &SidecarConfig| {
+            yaml(config).is_ok_and(|bytes| is_written(file, &bytes))
+        };
+        let files = content.len() + plan.slices.len() + 1;
+        self.written.len() == files
+            && (plan.root.as_ref()).is_some_and(|root| config(ROOT, &root.config))
+            && (plan.slices.iter()).all(|slice| config(&slice_file(&slice.config), &slice.config))
+            && (content.iter()).all(|(name, bytes)| is_written(&format!("{CONTENT}/{name}"), bytes))
     }
 
     /// Takes the content away: the node is switched off, and private data has no business here.
@@ -116,16 +158,15 @@ impl Configuration {
     }
 
     fn write(&mut self, file: &str, bytes: &[u8]) -> Result<bool, ApplyError> {
-        let digest: [u8; 32] = Sha256::digest(bytes).into();
-        if self.written.get(file) == Some(&digest) {
+        let sha256 = sha256(bytes);
+        if (self.written.get(file)).is_some_and(|written| written.sha256 == sha256) {
             return Ok(false);
         }
         self.place(file, bytes)?;
-        self.written.insert(file.to_owned(), digest);
         Ok(true)
     }
 
-    fn place(&self, file: &str, bytes: &[u8]) -> Result<(), ApplyError> {
+    fn place(&mut self, file: &str, bytes: &[u8]) -> Result<(), ApplyError> {
         let path = self.folder.join(file);
         let moved = || -> std::io::Result<()> {
             // For its owner only. Not synced: after a power cut it is written anew.
@@ -136,7 +177,13 @@ impl Configuration {
         moved().map_err(|source| ApplyError::Write {
             path: path.clone(),
             source,
-        })
+        })?;
+        let written = Written {
+            sha256: sha256(bytes),
+            stamp: watch::stamp(&path),
+        };
+        self.written.insert(file.to_owned(), written);
+        Ok(())
     }
 
     /// Removes slices that the root no longer names and content that no asset names.
@@ -172,6 +219,10 @@ impl Configuration {
     pub fn folder(&self) -> &Path {
         &self.folder
     }
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 fn slice_file(config: &SidecarConfig) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use finp2p_crds::SidecarConfig;
 
 use super::home::Kept;
-use super::node::{Endpoint, Node};
+use super::node::{Endpoint, Node, Stop};
 use super::ports::{Ports, PortsError};
 use super::state::State;
 use super::supervise::Event;
@@ -34,7 +34,8 @@ pub enum FleetError {
 pub enum Happening {
     /// Something to tell about an organization.
     Told(String, String),
-    /// A node says something else, or nothing any more: its namespace is to be planned.
+    /// A node says something else, or nothing any more, or its directory was written by somebody
+    /// else: its namespace is to be planned.
     Reported(String),
     /// A node has other ports: everybody who dials it is to be planned.
     Moved,
@@ -69,6 +70,13 @@ impl Fleet {
     pub fn awaits_report(&self, namespace: &str) -> bool {
         let mut on = self.nodes.values().filter(|node| node.on);
         on.any(|node| node.namespace == namespace && node.report.is_none())
+    }
+
+    /// Why the node of a namespace has not what is planned for it, when it could not be written.
+    pub fn behind(&self, namespace: &str) -> Option<&str> {
+        let mut on = self.nodes.values().filter(|node| node.on);
+        let node = on.find(|node| node.namespace == namespace)?;
+        node.behind().map(|behind| behind.why.as_str())
     }
 
     /// The node of an organization, if it ever ran since this process began.
@@ -110,9 +118,7 @@ impl Fleet {
             self.nodes.insert(organization.to_owned(), node);
         }
         if let Some(node) = self.nodes.get_mut(organization) {
-            namespace.clone_into(&mut node.namespace);
-            node.on = true;
-            node.off_since = None;
+            node.switch_on(namespace);
         }
         Ok(())
     }
@@ -201,9 +207,10 @@ fn step(
     let log = node.home.log();
     if let Some(event) = node.process.watch(&log, now) {
         node.forget_process();
-        let text = match node.on {
-            true => told(&event, &log),
-            false => "its node is switched off; its data stays".to_owned(),
+        let text = match (node.on, node.is_stopped()) {
+            (true, false) => told(&event, &log),
+            (true, true) => "its node has ended; its data stays".to_owned(),
+            (false, _) => "its node is switched off; its data stays".to_owned(),
         };
         happened.push(Happening::Told(name.to_owned(), text));
         happened.push(Happening::Reported(node.namespace.clone()));
@@ -212,8 +219,24 @@ fn step(
     if !node.on && node.off_since.is_some_and(overdue) && node.process.is_running() {
         node.process.kill();
     }
-    if node.on && node.kept.is_some() && node.process.is_due(now) {
+    match node.stop_if_behind(now) {
+        None => {}
+        Some(Stop::Asked) => {
+            let text = "its configuration could not be written, and what is withdrawn in it must end: its node is stopped until it can be";
+            happened.push(Happening::Told(name.to_owned(), text.to_owned()));
+        }
+        Some(Stop::Killed) => {
+            node.forget_process();
+            let text = "its node did not end: it is killed; its data stays";
+            happened.push(Happening::Told(name.to_owned(), text.to_owned()));
+            happened.push(Happening::Reported(node.namespace.clone()));
+        }
+    }
+    if node.is_due(now) {
         start(name, node, sidecar, reserved, now, happened);
+    }
+    if node.look_at_configuration(now) {
+        happened.push(Happening::Reported(node.namespace.clone()));
     }
     if node.look_at_report() {
         happened.push(Happening::Reported(node.namespace.clone()));

@@ -153,7 +153,7 @@ pub fn read(directory: &Path, text: &[u8]) -> Result<(View, Registers), Damaged>
     };
     let view = View {
         folder,
-        kept: BTreeMap::new(),
+        ..View::default()
     };
     Ok((view, kept.registers))
 }

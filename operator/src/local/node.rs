@@ -19,8 +19,38 @@ use super::watch::{self, FileStamp};
 
 /// How often a node that is not ready is asked whether it is, and one that is.
 const ASK_EVERY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// How often the directory of a node is looked at: mending it is not urgent, because a node keeps
+/// what it has, and there may be thousands of files.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Longest that the answer may take: it is this machine, and nothing but memory is looked at.
 const ASK_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a node may run without what is planned for it. What was withdrawn must end also when
+/// the disk takes nothing, and a process that does not run serves nothing.
+const BEHIND_FOR: Duration = Duration::from_secs(1);
+/// How long a node that is stopped for that may take to end; then it is killed, which its store
+/// and its audit log survive.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Why the directory of a node does not say what is planned for it.
+#[derive(Clone, Debug)]
+pub struct Behind {
+    /// Since when.
+    pub since: Duration,
+    /// What failed.
+    pub why: String,
+    /// When its process was asked to end.
+    stopped: Option<Duration>,
+}
+
+/// What was done about a process that must not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It was asked to end.
+    Asked,
+    /// It was killed.
+    Killed,
+}
 
 /// The node of one organization.
 #[derive(Debug)]
@@ -43,6 +73,11 @@ pub struct Node {
     pub on: bool,
     /// Since when it should have ended.
     pub off_since: Option<Duration>,
+    /// Whether its directory says what is planned. Its process starts only then.
+    in_place: bool,
+    behind: Option<Behind>,
+    /// When its directory is looked at again.
+    next_look: Duration,
     report_stamp: Option<FileStamp>,
     readiness: Readiness,
 }
@@ -87,6 +122,9 @@ impl Node {
             kept,
             on: false,
             off_since: None,
+            in_place: false,
+            behind: None,
+            next_look: Duration::ZERO,
             report_stamp: None,
             readiness: Readiness::default(),
         }
@@ -110,6 +148,78 @@ impl Node {
             arguments,
             log: self.home.log(),
         }
+    }
+
+    /// Lets it run for a namespace. Its process starts once its directory says what is planned.
+    pub fn switch_on(&mut self, namespace: &str) {
+        namespace.clone_into(&mut self.namespace);
+        self.on = true;
+        self.off_since = None;
+        self.in_place = false;
+        self.behind = None;
+    }
+
+    /// Its directory says what is planned. Returns whether it had not.
+    pub fn placed(&mut self) -> bool {
+        self.in_place = true;
+        self.behind.take().is_some()
+    }
+
+    /// What is planned could not be written. Returns whether that is new.
+    pub fn not_placed(&mut self, why: &str, now: Duration) -> bool {
+        self.in_place = false;
+        let is_new = self.behind.is_none();
+        self.behind.get_or_insert_with(|| Behind {
+            since: now,
+            why: why.to_owned(),
+            stopped: None,
+        });
+        is_new
+    }
+
+    /// Why its directory does not say what is planned, when it could not be written.
+    pub fn behind(&self) -> Option<&Behind> {
+        self.behind.as_ref()
+    }
+
+    /// Whether its process should be started now.
+    pub fn is_due(&self, now: Duration) -> bool {
+        self.on && self.in_place && self.kept.is_some() && self.process.is_due(now)
+    }
+
+    /// Whether its process was asked to end because of what could not be written.
+    pub fn is_stopped(&self) -> bool {
+        (self.behind.as_ref()).is_some_and(|behind| behind.stopped.is_some())
+    }
+
+    /// Ends a process that runs without what is planned for it, after a moment.
+    pub fn stop_if_behind(&mut self, now: Duration) -> Option<Stop> {
+        let behind = self.behind.as_mut().filter(|_| self.on)?;
+        if !self.process.is_running() {
+            return None;
+        }
+        match behind.stopped {
+            None if now.saturating_sub(behind.since) >= BEHIND_FOR => {
+                behind.stopped = Some(now);
+                self.process.terminate();
+                Some(Stop::Asked)
+            }
+            Some(asked) if now.saturating_sub(asked) >= STOP_GRACE => {
+                self.process.kill();
+                Some(Stop::Killed)
+            }
+            _ => None,
+        }
+    }
+
+    /// Looks now and then whether somebody else wrote into its directory. Returns whether it must
+    /// be written.
+    pub fn look_at_configuration(&mut self, now: Duration) -> bool {
+        if !self.on || now < self.next_look {
+            return false;
+        }
+        self.next_look = now + LOOK_EVERY;
+        self.configuration.notice()
     }
 
     /// Forgets what a former process said.

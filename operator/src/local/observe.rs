@@ -24,6 +24,8 @@ pub struct View {
     pub folder: Folder,
     /// Objects whose last good version stays, each with the file it came from.
     pub kept: BTreeMap<ObjectId, String>,
+    /// Files that were being written.
+    pub unsettled: BTreeSet<String>,
 }
 
 /// What applies after `directory` was read as `new`, with `last` before it. Files in `unsettled`
@@ -41,7 +43,7 @@ pub fn view(
             .objects
             .retain(|object| !unsettled.contains(&object.source.file));
     }
-    new.lost.extend(unsettled);
+    new.lost.extend(unsettled.iter().cloned());
     let untold = new.findings.iter().filter(|finding| is_untold(finding));
     new.lost.extend(untold.map(|finding| finding.file.clone()));
     if new.namespaces.is_empty() && !last.folder.namespaces.is_empty() {
@@ -49,7 +51,10 @@ pub fn view(
         new.lost.insert(printed(directory));
     }
     checker.refuse_changes(&last.folder, &mut new);
-    keep(last, new)
+    View {
+        unsettled,
+        ..keep(last, new)
+    }
 }
 
 /// Whether a manifest is refused without a word on which object it is: a kind that does not exist, another
@@ -82,7 +87,11 @@ pub fn keep(last: &View, mut new: Folder) -> View {
     new.namespaces.sort_by(|a, b| a.name.cmp(&b.name));
     new.findings.extend(findings);
     new.findings.sort();
-    View { folder: new, kept }
+    View {
+        folder: new,
+        kept,
+        unsettled: BTreeSet::new(),
+    }
 }
 
 /// A name that was in doubt stays so until exactly one manifest bears it, that one passes, and

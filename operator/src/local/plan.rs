@@ -131,9 +131,24 @@ impl Desk {
                 memory: plan.memory,
             });
         }
-        let organizations = replace(&mut self.organizations, plan.organizations);
-        let assets = replace(&mut self.assets, plan.assets);
-        let policies = replace(&mut self.policies, plan.policies);
+        self.show(plan.organizations, plan.assets, plan.policies)
+    }
+
+    /// Takes note of the statuses of a plan that could not be applied: what was in force is not
+    /// what is declared, and nothing may say so. Returns whether a status changed.
+    pub fn settle_statuses(&mut self, plan: Plan) -> bool {
+        self.show(plan.organizations, plan.assets, plan.policies)
+    }
+
+    fn show(
+        &mut self,
+        organizations: Vec<ObjectStatus<PeerOrganizationStatus>>,
+        assets: Vec<ObjectStatus<SharedAssetStatus>>,
+        policies: Vec<ObjectStatus<SharingPolicyStatus>>,
+    ) -> bool {
+        let organizations = replace(&mut self.organizations, organizations);
+        let assets = replace(&mut self.assets, assets);
+        let policies = replace(&mut self.policies, policies);
         organizations || assets || policies
     }
 }

@@ -57,7 +57,7 @@ impl Refusals {
         });
         Self {
             others: others.map(|finding| line(finding)).collect(),
-            edits: edits.iter().map(|(id, why)| edit(id, *why)).collect(),
+            edits: edits.iter().map(|(id, why)| edit(id, *why, view)).collect(),
         }
     }
 }
@@ -103,11 +103,16 @@ fn why<'f>(errors: &[&'f Finding], id: &ObjectId, file: &str) -> Option<&'f Find
         .copied()
 }
 
-fn edit(id: &ObjectId, why: Option<&Finding>) -> String {
+fn edit(id: &ObjectId, why: Option<&Finding>, view: &View) -> String {
+    let file = view.kept.get(id).map(String::as_str).unwrap_or_default();
     match why {
         Some(finding) if is_about(finding, id) => line(finding),
         Some(finding) => format!("{} {}: {}", id.kind, id.name, line(finding)),
-        None => format!("{} {}: its file is still being written", id.kind, id.name),
+        None if view.unsettled.contains(file) => {
+            format!("{} {}: its file is still being written", id.kind, id.name)
+        }
+        // There are more findings than are kept.
+        None => format!("{} {}: {file} could not be read whole", id.kind, id.name),
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Sight<'s> {
     pub desk: &'s Desk,
     /// What stands in the files and does not count.
     pub refusals: &'s Refusals,
+    /// Why what is planned could not be written, and its node is stopped.
+    pub behind: Option<&'s str>,
 }
 
 /// Tells what happens on one stream.
@@ -105,8 +107,14 @@ impl<W: Write> Teller<W> {
             namespace,
             desk,
             refusals,
+            behind,
         } = sight;
         let mut text = format!("namespace {}\n", namespace.name);
+        if let Some(why) = behind {
+            text.push_str(&format!(
+                "Not in force: {why}. A node without what is declared is stopped until it can be written.\n"
+            ));
+        }
         let mut reasons = String::new();
         for kind in KINDS {
             let mut rows = rows(kind, namespace, desk);

@@ -102,7 +102,7 @@ where
         }
     }
     local.fleet.kill();
-    local.publish();
+    local.publish(begin.elapsed());
     local.say("stopped");
     Ok(())
 }

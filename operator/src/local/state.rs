@@ -24,6 +24,7 @@ use super::home::{Home, Kept};
 use super::memory;
 use super::observe::View;
 use super::register::Registers;
+use super::watch::{self, FileStamp};
 use crate::keys::file::{self, Existing, FileError, Readers};
 
 /// Why the state cannot be used.
@@ -164,18 +165,29 @@ impl State {
     /// # Errors
     /// [`FileError`].
     pub fn remember(&self, text: &str) -> Result<(), FileError> {
-        file::write(
-            &self.path.join(OBJECTS),
-            text,
-            Readers::Owner,
-            Existing::Replace,
-        )
+        let path = self.path.join(OBJECTS);
+        if fs::read(&path).is_ok_and(|kept| kept == text.as_bytes()) {
+            // A full disk is no obstacle to what is kept already.
+            return Ok(());
+        }
+        file::write(&path, text, Readers::Owner, Existing::Replace)
+    }
+
+    /// What tells a published file from one that somebody else wrote.
+    pub fn stamp(&self, name: &str) -> Option<FileStamp> {
+        watch::stamp(&self.path.join(name))
+    }
+
+    /// Whether a published file is still the one that had this stamp.
+    pub fn is_still(&self, name: &str, stamp: Option<FileStamp>) -> bool {
+        watch::is_still(&self.path.join(name), stamp)
     }
 
     /// Writes a file that programs read, whole or not at all.
     ///
     /// # Errors
-    /// [`StateError::Use`].
+    /// [`StateError::Use`]. The file is gone then: better none than one that says what is no
+    /// longer so.
     pub fn publish(&self, name: &str, text: &str) -> Result<(), StateError> {
         let path = self.path.join(name);
         let moved = || -> std::io::Result<()> {
@@ -183,7 +195,12 @@ impl State {
             beside.write_all(text.as_bytes())?;
             beside.persist(&path).map(drop).map_err(|e| e.error)
         };
-        moved().map_err(|source| StateError::Use {
+        let failed = moved().or_else(|_| {
+            // Also, on a full disk its room may be enough for the new one.
+            let _old = fs::remove_file(&path);
+            moved()
+        });
+        failed.map_err(|source| StateError::Use {
             path: path.clone(),
             source,
         })

@@ -11,6 +11,7 @@ use super::content;
 use super::fleet::{Fleet, Happening};
 use super::home::Kept;
 use super::memory;
+use super::node::Node;
 use super::observe::{self, View};
 use super::plan::{Circumstances, Desk, Planned};
 use super::refusals::{self, Refusals};
@@ -18,7 +19,8 @@ use super::register::Registers;
 use super::report::{Sight, Teller, unused};
 use super::run::{LocalError, Options, Outside};
 use super::state::State;
-use super::watch::{self, Settling};
+use super::watch::{self, FileStamp, Settling};
+use crate::keys::file::FileError;
 use crate::manifest::Namespace;
 use crate::node::files::claims;
 use crate::print::Printer;
@@ -59,7 +61,9 @@ pub struct Local<C, R, W> {
     not_before: Duration,
     /// Namespaces whose statuses changed and were not printed: since when, and when last.
     unprinted: BTreeMap<String, (Duration, Duration)>,
-    published: BTreeMap<&'static str, String>,
+    /// Files that programs read, as they were written.
+    published: BTreeMap<&'static str, (String, Option<FileStamp>)>,
+    publish_not_before: Duration,
     said: BTreeSet<(String, String)>,
 }
 
@@ -105,6 +109,7 @@ where
             not_before: Duration::ZERO,
             unprinted: BTreeMap::new(),
             published: BTreeMap::new(),
+            publish_not_before: Duration::ZERO,
             said: BTreeSet::new(),
             options,
         })
@@ -128,10 +133,13 @@ where
             }
         }
         self.what_time_changed_is_due();
-        if self.has_read && !self.due.is_empty() && now >= self.not_before && self.remember(now) {
-            self.plan(now);
+        if self.has_read && !self.due.is_empty() && now >= self.not_before {
+            match self.remember() {
+                Ok(()) => self.plan(now),
+                Err(error) => self.not_remembered(&error, now),
+            }
         }
-        self.publish();
+        self.publish(now);
         self.print(now);
         look_took
     }
@@ -175,17 +183,60 @@ where
         }
     }
 
-    /// Keeps what applies now, before anything is configured with it. Returns whether it is kept.
-    fn remember(&mut self, now: Duration) -> bool {
-        if self.is_remembered {
-            return true;
+    /// Keeps what applies now, before anything is configured with it.
+    fn remember(&mut self) -> Result<(), FileError> {
+        if !self.is_remembered {
+            let text = memory::written(&self.options.directory, &self.view, &self.registers);
+            self.state.remember(&text)?;
+            self.is_remembered = true;
         }
-        let text = memory::written(&self.options.directory, &self.view, &self.registers);
-        match self.state.remember(&text) {
-            Ok(()) => self.is_remembered = true,
-            Err(error) => self.say_failed(None, &error, now),
+        Ok(())
+    }
+
+    /// What applies now could not be kept, so nothing is configured with it. A node for which
+    /// something else is planned than it has must not go on.
+    fn not_remembered(&mut self, error: &FileError, now: Duration) {
+        self.say_failed(None, error, now);
+        let why = words(error);
+        let (claims, loopback) = (claims(&self.view.folder), self.fleet.loopback());
+        for name in self.due.clone() {
+            let Some(organization) = self.fleet.organization_in(&name).map(str::to_owned) else {
+                continue;
+            };
+            let report = self
+                .fleet
+                .node(&organization)
+                .and_then(|n| n.report.clone());
+            let circumstances = Circumstances {
+                claims: &claims,
+                loopback: &loopback,
+                report: report.as_ref(),
+                now: (self.clock)(),
+            };
+            let desk = self.desks.entry(name.clone()).or_default();
+            let mut namespaces = self.view.folder.namespaces.iter();
+            let namespace = namespaces.find(|namespace| namespace.name == name);
+            let planned = namespace.map(|n| (desk.plan(n, &circumstances, &mut self.rng), n));
+            let Some(node) = self.fleet.node(&organization) else {
+                continue;
+            };
+            let stays = planned.as_ref().is_some_and(|(planned, namespace)| {
+                planned.organization() == Some(organization.as_str())
+                    && node
+                        .configuration
+                        .says(&planned.plan, &content::files(namespace))
+            });
+            let mut changed = match stays {
+                true => node.placed(),
+                false => node.not_placed(&why, now),
+            };
+            if let Some((planned, _)) = planned {
+                changed |= desk.settle_statuses(planned.plan);
+            }
+            if changed {
+                self.changed(&name, now);
+            }
         }
-        self.is_remembered
     }
 
     fn names(&self) -> BTreeSet<String> {
@@ -301,7 +352,14 @@ where
         match self.write(name, &planned) {
             Ok(true) => {}
             Ok(false) => return,
-            Err(error) => return self.failed(name, &*error, now),
+            Err(error) => return self.not_written(name, planned, &*error, now),
+        }
+        let organization = planned.organization().map(str::to_owned);
+        let node = organization.and_then(|organization| self.fleet.node(&organization));
+        if node.is_some_and(Node::placed) {
+            self.teller
+                .say(Some(name), "its configuration is written again");
+            self.changed(name, now);
         }
         match planned.plan.next_boundary {
             Some(at) => self.boundaries.insert(name.to_owned(), at),
@@ -314,6 +372,36 @@ where
         if let Some(text) = self.namespace(name).and_then(unused) {
             self.say_once(name, &text);
         }
+    }
+
+    /// What is planned could not be written: it is tried again, and the node must not go on
+    /// without it.
+    fn not_written(
+        &mut self,
+        name: &str,
+        planned: Planned,
+        error: &dyn std::error::Error,
+        now: Duration,
+    ) {
+        let why = words(error);
+        let organization = planned.organization().map(str::to_owned);
+        let node = organization.and_then(|organization| self.fleet.node(&organization));
+        let (mut changed, mut is_kept) = (false, false);
+        if let Some(node) = node {
+            changed = node.not_placed(&why, now);
+            let kept = node.kept.as_ref().map(|kept| &kept.root);
+            is_kept = kept == planned.plan.root.as_ref().map(|root| &root.config);
+        }
+        let desk = self.desks.entry(name.to_owned()).or_default();
+        changed |= match is_kept {
+            // The node may have seen a part of it: the next plan goes on from here.
+            true => desk.settle(planned.plan),
+            false => desk.settle_statuses(planned.plan),
+        };
+        if changed {
+            self.changed(name, now);
+        }
+        self.failed(name, error, now);
     }
 
     /// Writes what a plan says, in the order in which a restart goes on from it: first what must
@@ -334,6 +422,8 @@ where
             namespace: name.to_owned(),
             root: root.config.clone(),
         };
+        // Somebody may have removed a folder meanwhile.
+        node.home.make()?;
         node.home.ensure_store_key(&mut self.rng)?;
         let clients = root
             .config
@@ -346,11 +436,10 @@ where
         let is_new = node.kept.as_ref() != Some(&kept);
         if is_new {
             node.home.keep(&kept)?;
+            node.kept = Some(kept);
         }
         let content = content::files(namespace);
         node.configuration.apply(&planned.plan, &content)?;
-        // Only now may its process start.
-        node.kept = Some(kept);
         Ok(true)
     }
 
@@ -360,12 +449,7 @@ where
     }
 
     fn say_failed(&mut self, about: Option<&str>, error: &dyn std::error::Error, now: Duration) {
-        let mut text = format!("{error}");
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text.push_str(&format!(": {cause}"));
-            source = cause.source();
-        }
+        let text = words(error);
         self.teller
             .say(about, &format!("{text}. It is tried again"));
         self.not_before = now + RETRY_AFTER;
@@ -385,13 +469,17 @@ where
     }
 
     /// Writes the files that programs read, when they say something else.
-    pub fn publish(&mut self) {
-        if !self.has_read {
+    pub fn publish(&mut self, now: Duration) {
+        if !self.has_read || now < self.publish_not_before {
             return;
         }
+        let state = &self.state;
+        // What somebody else wrote or removed is written anew.
+        self.published
+            .retain(|name, (_, stamp)| state.is_still(name, *stamp));
         let stale = !self.published.contains_key(STATUS) || !self.unprinted.is_empty();
         if stale {
-            let now = (self.clock)();
+            let moment = (self.clock)();
             let mut text = String::new();
             for (name, desk) in &self.desks {
                 let refusals = self.refusals.get(name).unwrap_or(NOTHING_REFUSED);
@@ -400,12 +488,13 @@ where
                         namespace,
                         desk,
                         refusals,
+                        behind: self.fleet.behind(name),
                     };
-                    text.push_str(&self.teller.tables(&sight, now));
+                    text.push_str(&self.teller.tables(&sight, moment));
                     text.push('\n');
                 }
             }
-            self.publish_one(STATUS, text);
+            self.publish_one(STATUS, text, now);
         }
         let slices = |namespace: &str| {
             let previous = self.desks.get(namespace).and_then(|d| d.previous.as_ref());
@@ -414,18 +503,23 @@ where
         let endpoints = self.fleet.endpoints(slices);
         // Text keys and plain values have a JSON form.
         let text = serde_json::to_string_pretty(&endpoints).unwrap_or_default();
-        self.publish_one(ENDPOINTS, text);
+        self.publish_one(ENDPOINTS, text, now);
     }
 
-    fn publish_one(&mut self, name: &'static str, text: String) {
-        if self.published.get(name) == Some(&text) {
+    fn publish_one(&mut self, name: &'static str, text: String, now: Duration) {
+        if (self.published.get(name)).is_some_and(|(published, _)| *published == text) {
             return;
         }
         match self.state.publish(name, &text) {
             Ok(()) => {
-                self.published.insert(name, text);
+                let stamp = self.state.stamp(name);
+                self.published.insert(name, (text, stamp));
             }
-            Err(error) => self.say_once(name, &error.to_string()),
+            Err(error) => {
+                self.published.remove(name);
+                self.publish_not_before = now + RETRY_AFTER;
+                self.say_once(name, &error.to_string());
+            }
         }
     }
 
@@ -446,11 +540,23 @@ where
                     namespace,
                     desk,
                     refusals: self.refusals.get(&name).unwrap_or(NOTHING_REFUSED),
+                    behind: self.fleet.behind(&name),
                 };
                 self.teller.status(&sight, moment);
             }
         }
     }
+}
+
+/// An error with what caused it.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut text = format!("{error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
 }
 
 const NOTHING_REFUSED: &Refusals = &Refusals::none();

@@ -53,6 +53,11 @@ pub fn stamp(path: &Path) -> Option<FileStamp> {
     fs::metadata(path).ok().map(|m| FileStamp::of(&m))
 }
 
+/// Whether a file is the one that had a stamp.
+pub fn is_still(path: &Path, before: Option<FileStamp>) -> bool {
+    before.is_some() && stamp(path) == before
+}
+
 /// The manifests of a folder as they are at one moment; a file that cannot be asked has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stamps(BTreeMap<PathBuf, Option<FileStamp>>);

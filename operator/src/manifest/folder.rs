@@ -289,16 +289,21 @@ impl<'a> Reader<'a> {
             Err(finding) => return self.lose(*finding),
         };
         self.bytes = self.bytes.saturating_sub(text.len());
+        let documents = self.documents.saturating_add(split::pieces(&text).count());
+        if documents > self.budget.documents {
+            // The files after it may still fit: one that is too long is lost alone.
+            return self.lose(Finding::error(
+                file,
+                "TooManyDocuments",
+                format!(
+                    "with this file there are more than {} documents; it was not read",
+                    self.budget.documents
+                ),
+                "read fewer at once",
+            ));
+        }
+        self.documents = documents;
         for (index, piece) in split::pieces(&text).enumerate() {
-            self.documents = self.documents.saturating_add(1);
-            if self.documents > self.budget.documents {
-                return self.lose_rest(
-                    file,
-                    "TooManyDocuments",
-                    self.budget.documents,
-                    "documents",
-                );
-            }
             let (nodes, parsed) = yaml::parse(piece, self.nodes);
             self.nodes = self.nodes.saturating_sub(nodes);
             match parsed {

@@ -44,6 +44,11 @@ impl Scene {
     }
 
     fn apply(&mut self, text: &str, content: &Files) -> bool {
+        self.try_to_apply(text, content).unwrap()
+    }
+
+    /// Goes on from the plan also when it could not be written.
+    fn try_to_apply(&mut self, text: &str, content: &Files) -> Result<bool, ApplyError> {
         let folder = read(text);
         let claims = crate::node::files::claims(&folder);
         let namespace = &folder.namespaces[0];
@@ -55,7 +60,11 @@ impl Scene {
         };
         let planned = self.desk.plan(namespace, &circumstances, &mut rand::rng());
         assert_eq!(planned.organization(), Some("bank-a"));
-        let wrote = self.configuration.apply(&planned.plan, content).unwrap();
+        let wrote = self.configuration.apply(&planned.plan, content);
+        assert_eq!(
+            self.configuration.says(&planned.plan, content),
+            wrote.is_ok()
+        );
         self.desk.settle(planned.plan);
         wrote
     }
@@ -171,4 +180,35 @@ fn a_restart_goes_on_from_the_slices_that_are_there_and_removes_what_was_left_be
     assert_eq!(scene.sequence(), 1, "nothing was edited");
     assert!(!scene.home.staging().join("left").exists());
     assert!(!scene.path("slices/bank-a-s0-9.yaml").exists());
+}
+
+#[test]
+fn what_failed_in_the_middle_is_written_at_the_next_try_and_counts_once() {
+    let mut scene = Scene::new();
+    scene.apply(OBJECTS, &Files::new());
+    let slice = scene.slice().metadata.name.unwrap();
+    let slice = scene.path(&format!("slices/{slice}.yaml"));
+    fs::remove_file(&slice).unwrap();
+    fs::create_dir_all(slice.join("in the way")).unwrap();
+    let edited = OBJECTS.replace("{api: {}}", "{api: {}}, units: [/x]");
+    for _ in 0..3 {
+        assert!(scene.try_to_apply(&edited, &Files::new()).is_err());
+        assert_eq!(scene.sequence(), 2, "the root was written");
+    }
+    fs::remove_dir_all(&slice).unwrap();
+    assert!(scene.apply(&edited, &Files::new()));
+    assert_eq!(scene.sequence(), 2);
+    assert_eq!(scene.slice().metadata.generation, Some(2));
+}
+
+#[test]
+fn what_somebody_else_wrote_or_removed_is_noticed_and_written_again() {
+    let mut scene = Scene::new();
+    scene.apply(OBJECTS, &Files::new());
+    assert!(!scene.configuration.notice());
+    fs::remove_file(scene.path(ROOT)).unwrap();
+    assert!(scene.configuration.notice());
+    assert!(scene.apply(OBJECTS, &Files::new()));
+    assert_eq!(scene.sequence(), 1);
+    assert!(!scene.apply(OBJECTS, &Files::new()));
 }

@@ -125,3 +125,31 @@ fn many_lines_are_counted() {
     assert_eq!(text.lines().count(), LINES_MAX + 2, "{text}");
     assert!(text.ends_with("  ... and 5 more\n"), "{text}");
 }
+
+#[test]
+fn a_file_with_too_many_documents_holds_up_no_other_file_and_says_so_itself() {
+    let mut scene = Scene::new();
+    scene.write("bank-a/a.yaml", &POLICY.replace("terms", "other"));
+    let many = "---\n".repeat(crate::manifest::limits::MAX_DOCUMENTS + 1);
+    let text = scene.write("bank-a/a.yaml", &many);
+    assert!(text.contains("SharingPolicy other: "), "{text}");
+    assert!(text.contains("[TooManyDocuments]"), "{text}");
+    assert!(!text.contains("terms.yaml"), "{text}");
+    assert!(!text.contains("being written"), "{text}");
+    fs::remove_file(scene.folder.path().join("bank-a/terms.yaml")).unwrap();
+    scene.read(&BTreeSet::new());
+    let objects = &scene.view.folder.namespaces[0].objects;
+    let names: Vec<&str> = objects.iter().map(|o| o.id.name.as_str()).collect();
+    assert_eq!(names, ["other"], "what was deleted is gone");
+}
+
+#[test]
+fn only_of_a_file_that_is_being_written_it_is_said_that_it_is() {
+    let mut scene = Scene::new();
+    let file = scene.folder.path().join("bank-a/terms.yaml");
+    let text = scene.read(&[file].into());
+    assert!(text.contains("its file is still being written"), "{text}");
+    scene.view.unsettled.clear();
+    let text = Refusals::of(&scene.view, scene.folder.path(), "bank-a").to_string();
+    assert!(text.contains("could not be read whole"), "{text}");
+}

@@ -41,6 +41,7 @@ fn sight<'s>(namespace: &'s Namespace, desk: &'s Desk) -> Sight<'s> {
         namespace,
         desk,
         refusals: NONE,
+        behind: None,
     }
 }
 
