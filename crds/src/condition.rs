@@ -127,6 +127,8 @@ pub mod reasons {
     pub const NOT_YET_VALID: &str = "NotYetValid";
     /// The policy's window, or a key's validity, is over.
     pub const EXPIRED: &str = "Expired";
+    /// A root key of the peer is in the record of another organization, too.
+    pub const KEY_SHARED: &str = "KeyShared";
     /// The peer is suspended.
     pub const SUSPENDED: &str = "Suspended";
     /// A key or certificate ends soon.

@@ -9,6 +9,7 @@
 //! - [`content`]: which Secrets and ConfigMaps a node reads.
 //! - [`access`]: the access model, the only code that says who may see what.
 //! - [`definition`]: the four CRDs as YAML.
+//! - [`log_filter`]: what `--log` of operator and node takes.
 //!
 //! Data flow: manifests → kinds → (the operator's plan) → entries → access model.
 //! Nothing here has a client, a runtime or a clock: `now` is always an input.
@@ -22,6 +23,7 @@ pub mod content;
 pub mod definition;
 pub mod entry;
 pub mod label;
+pub mod log_filter;
 pub mod peer_organization;
 pub mod resource_id;
 mod schema;

@@ -1,6 +1,7 @@
 //! Structured logs of the running operator, to standard error.
 
 use clap::ValueEnum;
+use finp2p_crds::log_filter;
 use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
@@ -14,14 +15,21 @@ pub enum LogFormat {
 
 /// The log filter cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("--log is not a list of tracing directives (for example info,finp2p_operator=debug)")]
-pub struct FilterError(#[from] tracing_subscriber::filter::ParseError);
+pub enum FilterError {
+    /// It would silence the program.
+    #[error(transparent)]
+    Directives(#[from] log_filter::FilterError),
+    /// It is no list of directives.
+    #[error("--log is not a list of tracing directives (for example info,finp2p_operator=debug)")]
+    Parse(#[from] tracing_subscriber::filter::ParseError),
+}
 
 /// Libraries that log an answer of the API server whole, which may be a Secret, or as programmers print
 /// it. The operator tells of the same in a sentence. A directive for one of them brings its lines back.
 const LIBRARIES: &str = "kube_client=off,kube_runtime=error,kube_lease_manager=off";
 
 fn directives(filter: &str) -> Result<EnvFilter, FilterError> {
+    let filter = log_filter::directives(filter)?;
     Ok(EnvFilter::try_new(format!("{LIBRARIES},{filter}"))?)
 }
 
@@ -74,6 +82,8 @@ mod tests {
             written("info,kube_lease_manager=error"),
             [false, false, true, true]
         );
+        assert!(written("warn, finp2p_operator=info")[3]);
         assert!(directives("finp2p_operator=loud").is_err());
+        assert!(directives("infoo").is_err());
     }
 }

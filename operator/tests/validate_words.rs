@@ -34,6 +34,30 @@ fn policy(assets: &str, peers: &str, more: &str) -> String {
 }
 
 #[test]
+fn peers_whose_root_keys_have_all_ended_or_are_anothers_are_told_wherever_the_local_one_is_kept() {
+    let ended = BANK_B.replace("2099-01-01", "2026-02-01");
+    assert_ne!(ended, BANK_B);
+    for objects in [vec![ended.as_str()], vec![LOCAL, &ended]] {
+        let (text, code) = said(&objects);
+        let words = "warning: PeerOrganization bank-a/bank-b: /spec/keys: no root key of it opens a session now (k ended at 2026-02-01T00:00:00Z)";
+        assert!(text.contains(words), "{text}");
+        assert!(text.contains("[Expired]"), "{text}");
+        assert_eq!(code, Some(0), "{text}");
+    }
+    let (text, _) = said(&[LOCAL, BANK_B]);
+    assert!(!text.contains("[Expired]"), "{text}");
+    let copied = BANK_B.replace("name: bank-b", "name: bank-c");
+    let (text, code) = said(&[LOCAL, BANK_B, &copied]);
+    let words = "warning: PeerOrganization bank-a/bank-c: /spec/keys: root key k is in PeerOrganization bank-b, too";
+    assert!(text.contains(words), "{text}");
+    assert_eq!(
+        (text.matches("[KeyShared]").count(), code),
+        (2, Some(0)),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_policy_that_grants_nothing_by_itself_is_told_wherever_the_organizations_are_kept() {
     let expired = policy(
         "{all: true}",

@@ -1,23 +1,28 @@
 //! Structured logs. Never a private value, a key or a token: lines name resources, codes and
 //! references.
 
+use finp2p_crds::log_filter;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::LogFormat;
 
 /// The log filter cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the log filter is not a list of tracing directives (for example info,finp2p_sidecar=debug)"
-)]
-pub struct FilterError(#[from] tracing_subscriber::filter::ParseError);
+pub enum FilterError {
+    /// It would silence the node.
+    #[error(transparent)]
+    Directives(#[from] log_filter::FilterError),
+    /// It is no list of directives.
+    #[error("--log is not a list of tracing directives (for example info,finp2p_sidecar=debug)")]
+    Parse(#[from] tracing_subscriber::filter::ParseError),
+}
 
 /// Starts logging to standard error.
 ///
 /// # Errors
 /// [`FilterError`] when `filter` does not parse.
 pub fn start(filter: &str, format: LogFormat) -> Result<(), FilterError> {
-    let filter = EnvFilter::try_new(filter)?;
+    let filter = EnvFilter::try_new(log_filter::directives(filter)?)?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         // A line that cannot be written (full disk, whoever read it gone) is lost. Telling so on

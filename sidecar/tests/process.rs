@@ -96,6 +96,17 @@ fn an_address_that_nobody_can_reach_is_refused_before_anything_is_made() {
 }
 
 #[test]
+fn a_log_level_that_does_not_exist_is_refused_before_anything_is_made() {
+    let home = Home::new();
+    for log in ["infoo", "debug,finp2p_sidecar", ""] {
+        let said = refusal(home.sidecar().arg(format!("--log={log}")));
+        assert!(said.contains("write off, error, warn, info"), "{said}");
+        assert!(!home.path("state").exists());
+    }
+    starts(home.sidecar().args(["--log", "warn, libp2p=error"]));
+}
+
+#[test]
 fn a_store_key_that_everybody_can_read_is_refused() {
     let home = Home::new();
     home.set_mode("store.key", 0o644);

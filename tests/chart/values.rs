@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::helm::{self, chart, template};
 
 /// Values whose members are the user's own.
-const FREE: [&str; 9] = [
+const FREE: [&str; 8] = [
     "global",
     "metrics.service.annotations",
     "metrics.service.labels",
@@ -15,7 +15,6 @@ const FREE: [&str; 9] = [
     "operator.nodeSelector",
     "operator.podAnnotations",
     "operator.podLabels",
-    "operator.resources.requests",
     "sidecar.metricsFrom",
 ];
 
@@ -66,7 +65,7 @@ fn a_typing_error_is_refused_wherever_it_stands() {
     flatten("", &defaults(), &mut leaves, &mut maps);
     let mut tried = 0;
     for map in maps {
-        if FREE.contains(&map.as_str()) || map == "operator.resources.limits" {
+        if FREE.contains(&map.as_str()) {
             continue;
         }
         let key = if map.is_empty() {
@@ -84,11 +83,11 @@ fn a_typing_error_is_refused_wherever_it_stands() {
         assert!(message.contains(&expected), "{key}: {message}");
         tried += 1;
     }
-    assert!(tried >= 13, "only {tried} maps were found in values.yaml");
+    assert!(tried >= 15, "only {tried} maps were found in values.yaml");
 }
 
 /// Wrong values, and what is said about each.
-const WRONG: [(&[&str], &str); 18] = [
+const WRONG: [(&[&str], &str); 25] = [
     (
         &["--set", "namespaces=bank-a"],
         "at '/namespaces': got string, want array",
@@ -119,7 +118,35 @@ const WRONG: [(&[&str], &str); 18] = [
     ),
     (
         &["--set", "operator.log="],
-        "at '/operator/log': minLength: got 0, want 1",
+        "at '/operator/log': '' does not match pattern",
+    ),
+    (
+        &["--set", "operator.log=infoo"],
+        "at '/operator/log': 'infoo' does not match pattern",
+    ),
+    (
+        &["--set", r"operator.log=info\,finp2p_operator"],
+        "at '/operator/log': 'info,finp2p_operator' does not match pattern",
+    ),
+    (
+        &["--set", "operator.resources.limits.memory=lots"],
+        "at '/operator/resources/limits/memory': 'lots' does not match pattern",
+    ),
+    (
+        &["--set", "operator.resources.requests.cpu=50x"],
+        "at '/operator/resources/requests/cpu': '50x' does not match pattern",
+    ),
+    (
+        &["--set", "operator.resources.requests.memory=-1"],
+        "at '/operator/resources/requests/memory': minimum: got -1, want 0",
+    ),
+    (
+        &["--set", "operator.resources.limits.mem=1Gi"],
+        "at '/operator/resources/limits': additional properties 'mem' not allowed",
+    ),
+    (
+        &["--set", "operator.resources.limits.hugepages=1Gi"],
+        "at '/operator/resources/limits': additional properties 'hugepages' not allowed",
     ),
     (
         &["--set", "operator.signerCommand=sign"],
@@ -185,6 +212,80 @@ fn what_no_schema_can_say_clearly_is_said_in_words() {
     assert!(
         monitor.contains("set metrics.service.install to true"),
         "{monitor}"
+    );
+}
+
+#[test]
+fn quantities_and_filters_that_are_right_pass() {
+    for quantity in ["1", "0.5", "500m", "64Mi", "1e3", "2G"] {
+        set(&[
+            "--set",
+            &format!("operator.resources.limits.cpu={quantity}"),
+        ])
+        .unwrap();
+    }
+    for resource in [
+        "ephemeral-storage",
+        "hugepages-2Mi",
+        r"nvidia\.com/gpu",
+        r"example\.com/hsm_Slot",
+    ] {
+        set(&["--set", &format!("operator.resources.limits.{resource}=1")]).unwrap();
+    }
+    for log in [
+        "debug",
+        r"warn\,finp2p_operator=trace",
+        r"info\,finp2p_operator[plan{namespace=bank-a}]=debug",
+    ] {
+        set(&["--set", &format!("operator.log={log}")])
+            .unwrap_or_else(|error| panic!("{log}: {error}"));
+    }
+}
+
+#[test]
+fn labels_that_the_chart_sets_itself_are_refused_and_no_rendering_has_a_key_twice() {
+    let labels = [
+        "app.kubernetes.io/name",
+        "app.kubernetes.io/instance",
+        "app.kubernetes.io/component",
+        "helm.sh/chart",
+    ];
+    let monitor = "metrics.serviceMonitor.install=true";
+    for place in [
+        "operator.podLabels",
+        "metrics.service.labels",
+        "metrics.serviceMonitor.labels",
+    ] {
+        for label in labels {
+            let key = label.replace('.', r"\.");
+            let message = refused(&["--set", monitor, "--set", &format!("{place}.{key}=x")]);
+            let expected = format!("{place} sets the label {label}, which the chart sets itself");
+            assert!(message.contains(&expected), "{message}");
+        }
+        set(&["--set", monitor, "--set", &format!("{place}.team=x")]).unwrap();
+    }
+    let annotation = r"operator.podAnnotations.kubectl\.kubernetes\.io/default-container=x";
+    let message = refused(&["--set", annotation]);
+    assert!(message.contains("leave it out"), "{message}");
+}
+
+#[test]
+fn the_operators_own_namespace_is_no_organizations() {
+    let list = format!("namespaces={{bank-a,{}}}", helm::NAMESPACE);
+    let message = refused(&["--set", &list]);
+    let expected = format!("namespaces names {}, where the operator", helm::NAMESPACE);
+    assert!(message.contains(&expected), "{message}");
+}
+
+#[test]
+fn lint_without_namespaces_says_once_what_is_missing() {
+    let lint = helm::helm(&["lint", "charts/finp2p"]).output().unwrap();
+    assert!(lint.status.success(), "{lint:?}");
+    let said = String::from_utf8(lint.stderr).unwrap();
+    assert_eq!(
+        said.matches("namespaces is empty: name").count(),
+        1,
+        "{said}"
     );
 }
 

@@ -61,10 +61,30 @@ helm.sh/chart: {{ include "finp2p.chart" . }}
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default (index . 1) }}{{ end -}}
 {{- end -}}
 
-{{/* The namespaces, or what to do when there are none. */}}
+{{/*
+finp2p.ownLabels (list context place labels): refuses labels that the chart sets itself. The object would
+have them twice, and the API server refuses it.
+*/}}
+{{- define "finp2p.ownLabels" -}}
+{{- $own := merge (fromYaml (include "finp2p.labels" (index . 0))) (fromYaml (include "finp2p.selector" (index . 0))) -}}
+{{- $place := index . 1 -}}
+{{- range $key, $_ := index . 2 -}}
+{{- if hasKey $own $key -}}
+{{- fail (printf "%s sets the label %s, which the chart sets itself: leave it out (nameOverride changes app.kubernetes.io/name)" $place $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The namespaces, or what to do when there are none. One template includes it: `helm lint`, which refuses
+nothing that is said here, prints each time.
+*/}}
 {{- define "finp2p.namespaces" -}}
 {{- if not .Values.namespaces -}}
 {{- fail "namespaces is empty: name the namespaces in which organizations run their nodes, for example --set 'namespaces={bank-a}'" -}}
+{{- end -}}
+{{- if has .Release.Namespace .Values.namespaces -}}
+{{- fail (printf "namespaces names %s, where the operator itself runs: who may create pods for an organization there could use the operator's account. Take it off the list, or install the release in a namespace of its own (--namespace finp2p-system)" .Release.Namespace) -}}
 {{- end -}}
 {{- join "," .Values.namespaces -}}
 {{- end -}}

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use finp2p_crds::resource_id::is_organization;
 use jiff::Timestamp;
 use kube::Config;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,11 +28,11 @@ use crate::telemetry::{self, LogFormat};
 #[command(after_help = EXAMPLES)]
 pub struct Run {
     /// Namespaces to keep, each with at most one local organization. No other is looked at.
-    #[arg(long, env = "FINP2P_NAMESPACES", value_name = "NAMESPACE", value_delimiter = ',', required = true, num_args = 1..)]
+    #[arg(long, env = "FINP2P_NAMESPACES", value_name = "NAMESPACE", value_delimiter = ',', value_parser = namespace, required = true, num_args = 1..)]
     pub namespaces: Vec<String>,
     /// Namespace of the Lease that elects one of several operators [default: the namespace that the
     /// client is configured for].
-    #[arg(long, env = "FINP2P_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
+    #[arg(long, env = "FINP2P_OPERATOR_NAMESPACE", value_name = "NAMESPACE", value_parser = namespace)]
     pub operator_namespace: Option<String>,
     /// Name of the Lease.
     #[arg(
@@ -137,6 +138,14 @@ fn identity(name: Option<&str>, random: u32) -> String {
     let host = rustix::system::uname();
     let name = name.map_or_else(|| host.nodename().to_string_lossy(), Into::into);
     format!("{name}-{random:08x}")
+}
+
+/// The name of a namespace is a DNS label (RFC 1123), as an organization id is.
+fn namespace(text: &str) -> Result<String, String> {
+    if is_organization(text) {
+        return Ok(text.to_owned());
+    }
+    Err("no namespace can have this name: it is 1 to 63 of a-z, 0-9 and -, and begins and ends with a letter or digit".to_owned())
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

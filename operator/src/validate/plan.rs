@@ -21,6 +21,8 @@ use crate::node::{Claim, Dialling, Inputs, plan};
 /// is no mistake of the manifests.
 const SERVICE_ADDRESS: &str = "/dns4/service.invalid/tcp/4001";
 
+const ORGANIZATION: &str = "PeerOrganization";
+const POLICY: &str = "SharingPolicy";
 /// Where a policy selects peers and assets by label.
 const PEERS: &str = "/spec/peers/selector";
 const ASSETS: &str = "/spec/assets/selector";
@@ -66,8 +68,9 @@ fn namespace_findings(namespace: &Namespace, claims: &[Claim], now: Timestamp) -
         validated.organizations.iter().any(is_peer).then_some(PEERS),
         (!validated.assets.is_empty()).then_some(ASSETS),
     ];
+    findings.extend(about_keys(namespace, &validated.organizations));
     let remarks = validated.policies.iter();
-    let remarks = remarks.filter_map(|policy| remark(namespace, &policy.verdict, REMARKS));
+    let remarks = remarks.filter_map(|policy| remark(namespace, POLICY, &policy.verdict, REMARKS));
     findings.extend(remarks.filter(|finding| {
         finding.reason != reasons::NOTHING_SELECTED || is_any.contains(&finding.field.as_deref())
     }));
@@ -130,26 +133,39 @@ const REMARKS: &[&str] = &[reasons::EXPIRED, reasons::NOTHING_SELECTED];
 /// The same where the rest is elsewhere: whom it would select is not known.
 const OWN_REMARKS: &[&str] = &[reasons::EXPIRED];
 
-/// What policies show by themselves, where the organizations are kept somewhere else.
+/// What is remarkable about the root keys of a peer.
+const KEY_REMARKS: &[&str] = &[reasons::EXPIRED, reasons::KEY_SHARED];
+
+/// What peers show by themselves.
+fn about_keys<'n>(
+    namespace: &'n Namespace,
+    organizations: &'n [Organization<'_>],
+) -> impl Iterator<Item = Finding> {
+    let verdicts = organizations.iter().map(|o| &o.verdict);
+    verdicts.filter_map(|verdict| remark(namespace, ORGANIZATION, verdict, KEY_REMARKS))
+}
+
+/// What records and policies show by themselves, where the local organization is kept somewhere else.
 fn by_themselves(namespace: &Namespace, claims: &[Claim], now: Timestamp) -> Vec<Finding> {
     let inputs = inputs(namespace, Objects::of(namespace), claims, now);
-    let policies = validate(&inputs).policies;
-    let told = policies.iter().filter_map(|policy| {
+    let validated = validate(&inputs);
+    let records = about_keys(namespace, &validated.organizations);
+    let told = validated.policies.iter().filter_map(|policy| {
         let verdict = &policy.verdict;
         let refused = verdict.refused.as_ref();
         match refused.filter(|refused| refused.reason == reasons::NOT_YET_SUPPORTED) {
-            Some(refused) => warn(namespace, "SharingPolicy", verdict, refused),
-            None => remark(namespace, verdict, OWN_REMARKS),
+            Some(refused) => warn(namespace, POLICY, verdict, refused),
+            None => remark(namespace, POLICY, verdict, OWN_REMARKS),
         }
     });
-    told.collect()
+    records.chain(told).collect()
 }
 
-/// What is worth a warning of a policy that is accepted, and grants nothing.
-fn remark(namespace: &Namespace, verdict: &Verdict, told: &[&str]) -> Option<Finding> {
+/// What is worth a warning of an object that is accepted.
+fn remark(namespace: &Namespace, kind: &str, verdict: &Verdict, told: &[&str]) -> Option<Finding> {
     let remark = verdict.remark.as_ref()?;
     (verdict.is_accepted() && told.contains(&remark.reason)).then_some(())?;
-    warn(namespace, "SharingPolicy", verdict, remark)
+    warn(namespace, kind, verdict, remark)
 }
 
 fn warn(
@@ -160,9 +176,13 @@ fn warn(
 ) -> Option<Finding> {
     let object = written(namespace, kind, &verdict.name)?;
     let field = field(object, said.reason, &said.message);
+    let cure = match (kind, said.reason) {
+        (ORGANIZATION, reasons::EXPIRED) => "replace keys by those of its new public record",
+        _ => cure(said.reason),
+    };
     Some(
         object
-            .finding(&field, said.reason, &said.message, cure(said.reason))
+            .finding(&field, said.reason, &said.message, cure)
             .warn(),
     )
 }
@@ -356,7 +376,10 @@ pub fn field(object: &Object, reason: &str, message: &str) -> String {
         (Manifest::PeerOrganization(o), _) => match reason {
             reasons::SIGNER_MISSING => "/spec/node/signer/secretName".to_owned(),
             reasons::STORE_KEY_MISSING => elsewhere::STORE_KEY.to_owned(),
-            reasons::INVALID_KEY | reasons::KEYS_DIFFER => "/spec/keys".to_owned(),
+            reasons::INVALID_KEY
+            | reasons::KEYS_DIFFER
+            | reasons::KEY_SHARED
+            | reasons::EXPIRED => "/spec/keys".to_owned(),
             reasons::NAMESPACE_TAKEN => "/spec/node".to_owned(),
             _ => own_id(o.spec.organization_id.is_some(), "organizationId"),
         },
@@ -429,6 +452,7 @@ fn cure(reason: &str) -> &'static str {
         | reasons::ORGANIZATION_TAKEN
         | reasons::RESOURCE_TAKEN
         | reasons::KEYS_DIFFER => "keep one of the two, or make them agree",
+        reasons::KEY_SHARED => "leave it to the organization whose key it is",
         reasons::INVALID_KEY => "copy the key again from the organization's own record",
         _ => "edit the object as the message says",
     }

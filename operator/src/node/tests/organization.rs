@@ -1,7 +1,7 @@
 //! Decisions 1 to 3: which organization is local, what the others are, whose claim stands.
 
 use finp2p_crds::entry::PeerEntry;
-use finp2p_crds::peer_organization::Role;
+use finp2p_crds::peer_organization::{Role, RootKey};
 use finp2p_crds::sidecar_config::REPORT_MAX_ROWS;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -50,6 +50,76 @@ fn the_consortiums_record_of_ourselves_is_self_and_never_a_peer() {
     );
     assert_eq!(entry_names(&plan), ["Peer bank-b"]);
     assert!(!has(&plan, PO, "bank-a", "Reachable"));
+}
+
+#[test]
+fn a_peer_whose_keys_have_all_ended_is_ready_and_says_that_they_have_at_the_moment_they_do() {
+    let mut scene = Scene::bank_a();
+    let end = Timestamp::from_second(scene.inputs.now.as_second() + 60).unwrap();
+    scene.edit_organization("bank-b", |o| o.spec.keys[0].not_after.0 = end);
+    let plan = scene.settle();
+    assert_eq!(says(&plan, PO, "bank-b", "Ready"), "True Ready");
+    assert_eq!(plan.next_boundary, Some(end));
+
+    scene.inputs.now = end;
+    let plan = scene.plan();
+    assert_eq!(says(&plan, PO, "bank-b", "Ready"), "True Expired");
+    assert_eq!(says(&plan, PO, "bank-b", "Accepted"), "True Expired");
+    assert_eq!(says(&plan, PO, "bank-b", "KeyExpiring"), "True Expired");
+    let message = condition(&plan, PO, "bank-b", "Ready").2;
+    assert!(message.contains(&format!("ended at {end}")), "{message}");
+    assert!(message.contains("new public record"), "{message}");
+    assert_eq!(says(&plan, PO, "bank-a", "Ready"), "True Self");
+    assert_eq!(says(&plan, PO, "local", "Ready"), "True Ready");
+
+    // What says more goes first, and one key that opens sessions is enough.
+    scene.edit_organization("bank-b", |o| o.spec.suspended = Some(true));
+    assert_eq!(
+        says(&scene.settle(), PO, "bank-b", "Ready"),
+        "True Suspended"
+    );
+    scene.edit_organization("bank-b", |o| {
+        o.spec.suspended = None;
+        let mut next = o.spec.keys[0].clone();
+        next.id = "next".to_owned();
+        next.public_key = keys(7)[0]["publicKey"].as_str().unwrap().to_owned();
+        next.not_before.0 = end;
+        next.not_after.0 = "2030-01-01T00:00:00Z".parse().unwrap();
+        o.spec.keys.push(next);
+    });
+    assert_eq!(says(&scene.settle(), PO, "bank-b", "Ready"), "True Ready");
+    for close in [
+        (|key| key.verify_only = Some(true)) as fn(&mut RootKey),
+        |key| key.revoked_at = Some(key.not_before.clone()),
+        |key| key.not_before = key.not_after.clone(),
+    ] {
+        let mut scene = scene.clone();
+        scene.edit_organization("bank-b", |o| close(&mut o.spec.keys[1]));
+        assert_eq!(says(&scene.settle(), PO, "bank-b", "Ready"), "True Expired");
+    }
+}
+
+#[test]
+fn a_root_key_in_the_records_of_two_organizations_is_told_by_each_peer() {
+    let mut scene = Scene::bank_a();
+    assert_eq!(says(&scene.settle(), PO, "bank-b", "Ready"), "True Ready");
+    scene.organization("bank-c", json!({"keys": keys(2)}));
+    let plan = scene.settle();
+    for (peer, other) in [("bank-b", "bank-c"), ("bank-c", "bank-b")] {
+        assert_eq!(says(&plan, PO, peer, "Ready"), "True KeyShared");
+        let message = condition(&plan, PO, peer, "Ready").2;
+        let expected = format!("root key 2026-a is in PeerOrganization {other}, too");
+        assert!(message.contains(&expected), "{message}");
+    }
+    assert_eq!(says(&plan, PO, "local", "Ready"), "True Ready");
+    // Our own key in the record of a peer.
+    scene.edit_organization("bank-c", |o| {
+        o.spec.keys = serde_json::from_value(keys(1)).unwrap()
+    });
+    let plan = scene.settle();
+    assert_eq!(says(&plan, PO, "bank-b", "Ready"), "True Ready");
+    assert_eq!(says(&plan, PO, "bank-c", "Ready"), "True KeyShared");
+    assert_eq!(says(&plan, PO, "bank-a", "Ready"), "True Self");
 }
 
 #[test]

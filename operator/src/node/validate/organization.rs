@@ -1,7 +1,8 @@
 //! PeerOrganizations: which one is local, what the others are, whose claim stands.
 //!
-//! [`needs`] says what the local one may lack.
+//! [`needs`] says what the local one may lack, [`key`] which root keys open sessions.
 
+pub mod key;
 mod needs;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use finp2p_crds::condition::reasons;
 use finp2p_crds::peer_organization::{Role, RootKey};
 use finp2p_crds::resource_id::is_organization;
 use finp2p_wire::key::PublicKey;
+use jiff::{SignedDuration, Timestamp};
 
 use self::needs::NEEDS;
 use super::{Finding, Local, Organization, Verdict, annotation, first, name_is_disputed};
@@ -79,9 +81,10 @@ pub fn all(
             first(&scene, REFUSALS)
         })
         .collect();
+    let holders = holders(&organizations);
     for (organization, refused) in organizations.iter_mut().zip(refusals) {
         organization.verdict.refused = refused;
-        organization.verdict.remark = remark(organization, claim);
+        organization.verdict.remark = remark(organization, claim, &holders, inputs.now);
     }
 
     let local = local(inputs, &organizations, claim);
@@ -299,7 +302,12 @@ fn differ(a: &[RootKey], b: &[RootKey]) -> bool {
     !a.is_empty() && !b.is_empty() && facts(a) != facts(b)
 }
 
-fn remark(organization: &Organization<'_>, claim: Option<&Claim>) -> Option<Finding> {
+fn remark(
+    organization: &Organization<'_>,
+    claim: Option<&Claim>,
+    holders: &Holders<'_>,
+    now: Timestamp,
+) -> Option<Finding> {
     match organization.role {
         Role::Own => Some(Finding::new(
             reasons::SELF,
@@ -312,8 +320,52 @@ fn remark(organization: &Organization<'_>, claim: Option<&Claim>) -> Option<Find
             reasons::SUSPENDED,
             "suspended: nothing is exchanged with it, whatever policies say; remove suspended to resume",
         )),
-        _ => None,
+        Role::Peer => no_key_opens_sessions(&organization.object.spec.keys, now)
+            .or_else(|| key_is_shared(organization, holders)),
+        Role::Local | Role::Issuer => None,
     }
+}
+
+/// Id and name of every record that lists a public key.
+type Holders<'a> = BTreeMap<&'a str, Vec<(String, String)>>;
+
+fn holders<'a>(organizations: &[Organization<'a>]) -> Holders<'a> {
+    let mut holders = Holders::new();
+    for organization in organizations {
+        for key in &organization.object.spec.keys {
+            let records = holders.entry(key.public_key.as_str()).or_default();
+            records.push((organization.id.clone(), organization.verdict.name.clone()));
+        }
+    }
+    holders
+}
+
+/// Most likely one record was copied from the other. Whom a request comes from is still told by the
+/// certificate, and whoever holds the key can certify either.
+fn key_is_shared(organization: &Organization<'_>, holders: &Holders<'_>) -> Option<Finding> {
+    organization.object.spec.keys.iter().find_map(|key| {
+        let mut records = holders.get(key.public_key.as_str())?.iter();
+        let (_, other) = records.find(|(id, _)| *id != organization.id)?;
+        Some(Finding::new(
+            reasons::KEY_SHARED,
+            format!(
+                "root key {} is in PeerOrganization {other}, too: whoever holds it can speak for both organizations. Ask them whose it is, and replace the record of the other",
+                key.id
+            ),
+        ))
+    })
+}
+
+/// A record whose keys have ended is as it should be, and its organization as good as suspended.
+fn no_key_opens_sessions(keys: &[RootKey], now: Timestamp) -> Option<Finding> {
+    let closed = key::all_closed(keys, now, SignedDuration::ZERO)?;
+    Some(Finding::new(
+        reasons::EXPIRED,
+        format!(
+            "no root key of it opens a session now ({}): its node is refused, whatever policies say, and ours believes nothing that it signs. Ask the organization for its new public record and apply it",
+            closed.join("; ")
+        ),
+    ))
 }
 
 fn local<'a>(

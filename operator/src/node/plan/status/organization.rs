@@ -5,7 +5,7 @@ use finp2p_crds::condition::{Condition, Truth, reasons, types};
 use finp2p_crds::entry::PEER;
 use finp2p_crds::peer_organization::{PeerOrganizationStatus, Role, RootKey};
 use finp2p_crds::sidecar_config::REPORT_MAX_ROWS;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::condition::{Draft, conditions, core};
@@ -15,6 +15,7 @@ use crate::node::plan::boundary::Boundary;
 use crate::node::plan::certificate::{End, ISSUING_ALARM_S, certifies, seconds, timestamp};
 use crate::node::plan::entry::ObjectKey;
 use crate::node::plan::root::{asked_sequence, incarnation};
+use crate::node::validate::organization::key::closed;
 use crate::node::validate::{Local, Organization, Verdict};
 
 /// Statuses of all PeerOrganizations.
@@ -264,13 +265,7 @@ fn ends(
         moments.at(key.not_after.0);
         key.revoked_at.iter().for_each(|at| moments.at(at.0));
     }
-    let in_use = |key: &&RootKey| {
-        let revoked = key.revoked_at.as_ref().is_some_and(|at| at.0 <= now);
-        key.verify_only != Some(true)
-            && !revoked
-            && key.not_before.0 <= now
-            && now < key.not_after.0
-    };
+    let in_use = |key: &&RootKey| closed(key, now, SignedDuration::ZERO).is_none();
     let mut ends: Vec<End> = keys
         .iter()
         .filter(in_use)
