@@ -124,6 +124,8 @@ pub struct Owned {
     pub store_key: Option<String>,
     /// The claim of the node's volume.
     pub claim: String,
+    /// Name of the StatefulSet that makes the claim.
+    pub node: String,
     /// Size that the claim must have at least, when that is more than it was made with.
     pub grow_to: Option<String>,
 }
@@ -176,6 +178,7 @@ pub fn all(inputs: &Inputs, validated: &mut Validated<'_>) -> Option<Owned> {
         stateful_set: parts.stateful_set.ok(),
         store_key: local.node.store_key.is_none().then(|| names.store_key()),
         claim: names.claim(),
+        node: names.node(),
         grow_to: parts.grow_to.ok().flatten(),
     })
 }
