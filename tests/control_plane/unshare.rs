@@ -210,6 +210,58 @@ fn a_node_whose_organization_was_deleted_and_made_again_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_node_whose_store_key_is_lost_begins_anew_after_the_steps_that_its_status_names() {
+    let (key, claim) = ("finp2p-bank-a-store-key", "state-finp2p-bank-a-0");
+    let mut banks = Consortium::install(ControlPlane::shared(), &["bank-a", "bank-b"], &[]);
+    banks.start();
+    let bank_a = &banks.bank("bank-a").namespace;
+    let local = bank_a.get("peerorganizations", "local").unwrap();
+    let lost = [
+        uid(bank_a, "secrets", key),
+        uid(bank_a, "persistentvolumeclaims", claim),
+    ];
+    let deleted = bank_a.kubectl(&["delete", "secret", key], "");
+    deleted.ok().unwrap();
+    let said = bank_a.until("word of the key", SEEN, || {
+        let local = bank_a.get("peerorganizations", "local")?;
+        let ready = &local["status"]["conditions"][0];
+        (ready["reason"] == "Obstructed")
+            .then(|| ready["message"].to_string())
+            .ok_or(ready.to_string())
+    });
+    let steps = [
+        "Secret finp2p-bank-a-store-key",
+        "delete this PeerOrganization",
+        "StatefulSet finp2p-bank-a and its pod are gone",
+        "PersistentVolumeClaim state-finp2p-bank-a-0",
+        "apply this PeerOrganization again",
+    ];
+    let places: Vec<_> = steps.map(|step| said.find(step)).into();
+    assert!(places.is_sorted() && places[0].is_some(), "{said}");
+
+    let deleted = bank_a.kubectl(&["delete", "peerorganization", "local"], "");
+    deleted.ok().unwrap();
+    bank_a.until("the end", COLLECTED, || ended(bank_a));
+    bank_a.until_gone("statefulsets", "finp2p-bank-a");
+    bank_a.until_gone("pods", "finp2p-bank-a-0");
+    let deleted = bank_a.kubectl(&["delete", "pvc", claim], "");
+    deleted.ok().unwrap();
+    banks.lose_volume("bank-a");
+    let bank_a = &banks.bank("bank-a").namespace;
+    let again = json!({"apiVersion": local["apiVersion"], "kind": local["kind"],
+        "metadata": {"name": "local"}, "spec": local["spec"]});
+    bank_a.apply(&again.to_string()).ok().unwrap();
+    banks.start_node("bank-a");
+    banks.bank("bank-a").until_ready();
+    let bank_a = &banks.bank("bank-a").namespace;
+    let made = [
+        uid(bank_a, "secrets", key),
+        uid(bank_a, "persistentvolumeclaims", claim),
+    ];
+    assert!(lost.iter().zip(&made).all(|(lost, made)| lost != made));
+}
+
+#[test]
 fn a_namespace_with_a_node_ends_with_everything_in_it() {
     let cluster = ControlPlane::shared();
     let mut banks = planned(cluster);

@@ -367,8 +367,9 @@ impl Applier {
         let claim = claims.get_opt(&owned.claim).await;
         if claim.map_err(|error| Problem::of(what(), error))?.is_some() {
             return Err(Problem::Obstacle(format!(
-                "Secret {name}, the store key, is gone while the volume {} that it opens is there: restore the Secret from a backup, or delete the volume and with it the private store",
-                owned.claim
+                "Secret {name}, the store key, is gone while the volume {claim} that it opens is there: restore the Secret from a backup. Without one the private store is lost, and the node begins anew when you delete this PeerOrganization, then, once StatefulSet {set} and its pod are gone, PersistentVolumeClaim {claim}, and then apply this PeerOrganization again. While the StatefulSet is there, the claim is made again at once",
+                claim = owned.claim,
+                set = owned.node,
             )));
         }
         let secret: Secret = serde_json::from_value(json!({

@@ -325,6 +325,16 @@ impl<'a> Consortium<'a> {
         bank.start();
     }
 
+    /// What becomes of a node's volume whose claim is deleted. Its process has ended.
+    ///
+    /// # Panics
+    /// When the folder cannot be removed.
+    pub fn lose_volume(&mut self, organization: &str) {
+        let bank = self.banks.get_mut(organization).expect("a bank");
+        bank.node = None;
+        fs::remove_dir_all(bank.folder.join("node")).expect("the volume goes");
+    }
+
     /// Applies everything, starts operator and nodes, and waits until every object is ready.
     pub fn start(&mut self) {
         let account = self.system.account(&format!("{}-operator", self.release));

@@ -126,6 +126,8 @@ pub struct Owned {
     pub store_key: Option<String>,
     /// The claim of the node's volume.
     pub claim: String,
+    /// Name of the StatefulSet that makes the claim.
+    pub node: String,
     /// Size that the claim must have at least, when that is more than it was made with.
     pub grow_to: Option<String>,
 }
@@ -191,6 +193,7 @@ pub fn all(inputs: &Inputs, validated: &mut Validated<'_>) -> Option<Owned> {
             .filter(|_| parts.store_key_missing.is_none()),
         store_key: local.node.store_key.is_none().then(|| names.store_key()),
         claim: names.claim(),
+        node: names.node(),
         grow_to: parts.grow_to.ok().flatten(),
     })
 }
