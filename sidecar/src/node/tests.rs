@@ -17,9 +17,9 @@ const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
 /// A store that a full disk stops when a test says so.
 #[derive(Debug, Default)]
-pub(super) struct Stopping {
+pub(crate) struct Stopping {
     rows: MemoryStore,
-    pub(super) stopped: AtomicBool,
+    pub(crate) stopped: AtomicBool,
     has_room: AtomicBool,
 }
 

@@ -45,3 +45,23 @@ impl Records for Primary {
         Self::has_stopped(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering::SeqCst;
+
+    use super::*;
+    use crate::node::tests::Stopping;
+    use crate::store::Store;
+
+    #[test]
+    fn records_say_when_their_store_has_stopped() {
+        let store = Arc::new(Stopping::default());
+        let shared = Arc::clone(&store) as Arc<dyn Store>;
+        let primary = Primary::new(shared, "bank-a".to_owned(), "sandbox".to_owned());
+        assert!(!Records::have_stopped(&primary));
+        store.stopped.store(true, SeqCst);
+        assert!(Records::have_stopped(&primary));
+    }
+}
