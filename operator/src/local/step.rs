@@ -1,4 +1,6 @@
-//! One step of the local mode: observe, plan, apply, report.
+//! One step of the local mode: observe, plan, apply; [`told`] reports.
+
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -16,7 +18,7 @@ use super::observe::{self, View};
 use super::plan::{Circumstances, Desk, Planned};
 use super::refusals::{self, Refusals};
 use super::register::Registers;
-use super::report::{Sight, Teller, unused};
+use super::report::{Teller, unused};
 use super::run::{LocalError, Options, Outside};
 use super::state::State;
 use super::watch::{self, FileStamp, Settling};
@@ -26,11 +28,6 @@ use crate::node::files::claims;
 use crate::print::Printer;
 use crate::validate::Checker;
 
-/// Statuses are printed when nothing changed for this long, so that a start is one table and
-/// not five.
-const STATUS_QUIET: Duration = Duration::from_millis(400);
-/// Statuses are printed after this long although they still change.
-const STATUS_LATEST: Duration = Duration::from_secs(3);
 /// What could not be written is tried again after this long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Which nodes run decides where peers are dialled, and a plan decides which nodes run: planning
@@ -467,85 +464,6 @@ where
             .and_modify(|(_, last)| *last = now)
             .or_insert((now, now));
     }
-
-    /// Writes the files that programs read, when they say something else.
-    pub fn publish(&mut self, now: Duration) {
-        if !self.has_read || now < self.publish_not_before {
-            return;
-        }
-        let state = &self.state;
-        // What somebody else wrote or removed is written anew.
-        self.published
-            .retain(|name, (_, stamp)| state.is_still(name, *stamp));
-        let stale = !self.published.contains_key(STATUS) || !self.unprinted.is_empty();
-        if stale {
-            let moment = (self.clock)();
-            let mut text = String::new();
-            for (name, desk) in &self.desks {
-                let refusals = self.refusals.get(name).unwrap_or(NOTHING_REFUSED);
-                if let Some(namespace) = self.namespace(name) {
-                    let sight = Sight {
-                        namespace,
-                        desk,
-                        refusals,
-                        behind: self.fleet.behind(name),
-                    };
-                    text.push_str(&self.teller.tables(&sight, moment));
-                    text.push('\n');
-                }
-            }
-            self.publish_one(STATUS, text, now);
-        }
-        let slices = |namespace: &str| {
-            let previous = self.desks.get(namespace).and_then(|d| d.previous.as_ref());
-            previous.map(|p| p.slices.as_slice()).unwrap_or_default()
-        };
-        let endpoints = self.fleet.endpoints(slices);
-        // Text keys and plain values have a JSON form.
-        let text = serde_json::to_string_pretty(&endpoints).unwrap_or_default();
-        self.publish_one(ENDPOINTS, text, now);
-    }
-
-    fn publish_one(&mut self, name: &'static str, text: String, now: Duration) {
-        if (self.published.get(name)).is_some_and(|(published, _)| *published == text) {
-            return;
-        }
-        match self.state.publish(name, &text) {
-            Ok(()) => {
-                let stamp = self.state.stamp(name);
-                self.published.insert(name, (text, stamp));
-            }
-            Err(error) => {
-                self.published.remove(name);
-                self.publish_not_before = now + RETRY_AFTER;
-                self.say_once(name, &error.to_string());
-            }
-        }
-    }
-
-    fn print(&mut self, now: Duration) {
-        let due = self.unprinted.iter().filter(|(namespace, (first, last))| {
-            let settled = now.saturating_sub(*last) >= STATUS_QUIET;
-            (settled && !self.fleet.awaits_report(namespace))
-                || now.saturating_sub(*first) >= STATUS_LATEST
-        });
-        let due: Vec<String> = due.map(|(namespace, _)| namespace.clone()).collect();
-        for name in due {
-            self.unprinted.remove(&name);
-            let moment = (self.clock)();
-            let namespaces = &self.view.folder.namespaces;
-            let namespace = namespaces.iter().find(|n| n.name == name);
-            if let (Some(namespace), Some(desk)) = (namespace, self.desks.get(&name)) {
-                let sight = Sight {
-                    namespace,
-                    desk,
-                    refusals: self.refusals.get(&name).unwrap_or(NOTHING_REFUSED),
-                    behind: self.fleet.behind(&name),
-                };
-                self.teller.status(&sight, moment);
-            }
-        }
-    }
 }
 
 /// An error with what caused it.
@@ -558,10 +476,6 @@ fn words(error: &dyn std::error::Error) -> String {
     }
     text
 }
-
-const NOTHING_REFUSED: &Refusals = &Refusals::none();
-const STATUS: &str = "status.txt";
-const ENDPOINTS: &str = "endpoints.json";
 
 #[cfg(test)]
 mod tests;

@@ -191,8 +191,8 @@ fn conditions_that_are_enforced_one_day_must_be_compared_from_that_day_on() {
     );
 }
 
-#[test]
-fn what_a_cluster_refuses_leaves_there_what_is_there_and_is_told_so() {
+/// What is said of these objects where a cluster holds an asset, a policy and both banks.
+fn against_a_cluster(new: &[&str], prune: bool) -> String {
     let checker = Checker::new().unwrap();
     let read = |objects: &[&str]| {
         let text: Vec<String> = objects.iter().map(|o| format!("{HEAD}{o}\n")).collect();
@@ -204,15 +204,17 @@ fn what_a_cluster_refuses_leaves_there_what_is_there_and_is_told_so() {
         objects: Objects::of(&cluster.namespaces[0]),
         sources_known: true,
     };
+    let after = applied(&checker, &there, &read(new), prune, now()).unwrap();
+    let mut found = namespaces(&[live(&there, now())], &after.worlds, now()).unwrap();
+    found.refused.extend(after.refused);
+    Report::new(found, now()).text()
+}
+
+#[test]
+fn what_a_cluster_refuses_leaves_there_what_is_there_and_is_told_so() {
     let broken = POLICY.replace("mode: Pull", "mode: Pul");
     let unknown = broken.replace("name: terms", "name: other");
-    let new = read(&[BANK_A, BANK_B, BOND, &broken, &unknown]);
-    let said = |prune: bool| {
-        let after = applied(&checker, &there, &new, prune, now()).unwrap();
-        let mut found = namespaces(&[live(&there, now())], &after.worlds, now()).unwrap();
-        found.refused.extend(after.refused);
-        Report::new(found, now()).text()
-    };
+    let said = |prune| against_a_cluster(&[BANK_A, BANK_B, BOND, &broken, &unknown], prune);
     let text = said(false);
     assert!(
         text.starts_with("access gained: nothing; lost: nothing\n"),
@@ -236,26 +238,9 @@ fn what_a_cluster_refuses_leaves_there_what_is_there_and_is_told_so() {
 
 #[test]
 fn what_a_cluster_does_not_let_be_changed_is_refused_and_kept() {
-    let checker = Checker::new().unwrap();
-    let read = |objects: &[&str]| {
-        let text: Vec<String> = objects.iter().map(|o| format!("{HEAD}{o}\n")).collect();
-        checker.read_paths(&["-".into()], text.join("---\n").as_bytes())
-    };
-    let cluster = read(&[BANK_A, BANK_B, BOND, POLICY]);
-    let there = Live {
-        namespace: "bank-a".to_owned(),
-        objects: Objects::of(&cluster.namespaces[0]),
-        sources_known: true,
-    };
-    let said = |new: &[&str]| {
-        let after = applied(&checker, &there, &read(new), false, now()).unwrap();
-        let mut found = namespaces(&[live(&there, now())], &after.worlds, now()).unwrap();
-        found.refused.extend(after.refused);
-        Report::new(found, now()).text()
-    };
     let other_id = BOND.replace("spec: {", "spec: {assetId: other, ");
     assert_ne!(other_id, BOND);
-    let text = said(&[BANK_A, BANK_B, &other_id, POLICY]);
+    let text = against_a_cluster(&[BANK_A, BANK_B, &other_id, POLICY], false);
     assert!(
         text.starts_with("access gained: nothing; lost: nothing\n"),
         "{text}"
